@@ -1,0 +1,12 @@
+"""The errors that a user can cure, each told in one line."""
+
+from __future__ import annotations
+
+
+class ModelError(ValueError):
+    """A model cannot be loaded; the message names the parameter, what came and the remedy."""
+
+
+def one_line(error: Exception) -> str:
+    """Return a library's error message without its line breaks."""
+    return ' '.join(str(error).split())

@@ -1,0 +1,233 @@
+"""The image segmenter (ISS): SegFormer as a frozen backbone and a decode head that can learn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.nn import functional as F
+from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerModel
+
+from ditta_ros.errors import ModelError, one_line
+from ditta_ros.frame import Frame
+from ditta_ros.labels import LabelSet
+
+EMBEDDED_MODEL = Path(__file__).parent / 'demo' / 'weights' / 'tiny_segformer'
+REMEDY = 'give a directory with the config.json and model.safetensors of a SegFormer segmenter'
+SMALLEST_SIDE_PX = 32  # the first stage's attention reduces a grid of H/4 x W/4 by 8
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+Features = tuple[Tensor, Tensor, Tensor, Tensor]
+"""The backbone's four stages, float32 [B, D_i, h_i, w_i], finest (h = H/4, w = W/4) first."""
+
+
+class Decoded(NamedTuple):
+    """What the decode head makes of a batch of frames, at the grid of the finest stage."""
+
+    feature: Tensor  # [B, D, h, w] fused feature F, after batch norm and ReLU
+    logits: Tensor  # [B, C, h, w]
+
+
+class Head(nn.Module):
+    """SegFormer's decode head with the method's add-on (Eq. 1) and projection (Eq. 6) layers.
+
+    ``widths`` are the channels D_i of the backbone's stages, finest first; ``dim`` is D.
+    SegFormer's dropout is left out: the head adapts without.
+    """
+
+    def __init__(self, widths: tuple[int, ...], dim: int, classes: int) -> None:
+        super().__init__()
+        self.scales = nn.ModuleList(nn.Linear(width, dim) for width in widths)
+        self.fuse = nn.Conv2d(len(widths) * dim, dim, 1, bias=False)
+        self.batch_norm = nn.BatchNorm2d(dim)
+        self.classifier = nn.Conv2d(dim, classes, 1)
+        self.query_mlp = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
+        self.key_mlp = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
+        self.projection = nn.Sequential(
+            nn.Conv2d(dim, dim, 1), nn.ReLU(), nn.Conv2d(dim, dim, 1), nn.ReLU(),
+            nn.Conv2d(dim, dim, 1))
+
+    @classmethod
+    def from_transformers(cls, model: SegformerForSemanticSegmentation, seed: int = 0) -> Head:
+        """Copy the decode head of ``model``; the layers it lacks are drawn from ``seed``."""
+        config = model.config
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            head = cls(tuple(config.hidden_sizes), config.decoder_hidden_size, config.num_labels)
+        theirs = model.decode_head
+        for ours, projection in zip(head.scales, theirs.linear_projections, strict=True):
+            ours.load_state_dict(projection.proj.state_dict())
+        head.fuse.load_state_dict(theirs.linear_fuse.state_dict())
+        head.batch_norm.load_state_dict(theirs.batch_norm.state_dict())
+        head.classifier.load_state_dict(theirs.classifier.state_dict())
+        return head.eval()
+
+    def forward(self, features: Features) -> Decoded:
+        """Decode a batch of frames: backbone features to fused feature and class logits."""
+        grid = (features[0].shape[2], features[0].shape[3])
+        parts = []
+        for stage, scale in zip(features, self.scales, strict=True):
+            part = scale(stage.flatten(2).transpose(1, 2)).transpose(1, 2)  # [B, D, h_i w_i]
+            parts.append(upsample(part.unflatten(2, stage.shape[2:]), grid))  # [B, D, h, w]
+        # Coarsest first: the order of `fuse`'s weights in SegFormer.  Fusing each stage before
+        # it is upsampled would be the same function with less work, but rounds differently, and
+        # the unscaled attention of Eq. 1 turns 1e-5 in F into more than 1e-4 in its logits.
+        fused = self.fuse(torch.cat(parts[::-1], 1))
+        feature = F.relu(self.batch_norm(fused))
+        return Decoded(feature, self.classifier(feature))
+
+    def query(self, feature: Tensor) -> Tensor:
+        """Q of Eq. 1: [B, D, h, w] to [B, D, h, w]."""
+        return self.query_mlp(feature.movedim(1, -1)).movedim(-1, 1)
+
+    def key(self, feature: Tensor) -> Tensor:
+        """K of Eq. 1: [B, D, h, w] to [B, D, h, w]."""
+        return self.key_mlp(feature.movedim(1, -1)).movedim(-1, 1)
+
+    def project(self, feature: Tensor) -> Tensor:
+        """Embedding of the contrastive loss (Eq. 6): [B, D, h, w] to [B, D, h, w]."""
+        return self.projection(feature)
+
+
+@dataclass(frozen=True, eq=False)
+class Segmenter:
+    """SegFormer from a transformers directory, frozen: backbone, decode head and class list."""
+
+    backbone: SegformerModel
+    head: Head
+    label_set: LabelSet
+    mean: Tensor  # [3, 1, 1] of RGB in 0..1
+    std: Tensor  # [3, 1, 1]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the backbone and the head are."""
+        return self.mean.device
+
+    @classmethod
+    def load(cls, model: str, device: torch.device | str = 'cpu', seed: int = 0) -> Segmenter:
+        """Load the directory ``model``; '' is the embedded demo model.  Nothing is downloaded.
+
+        ``seed`` draws the add-on and projection layers, which no SegFormer brings.
+        Raises ModelError where the directory does not hold a whole SegFormer segmenter.
+        """
+        directory = Path(model) if model else EMBEDDED_MODEL
+        network = _load_network(directory)
+        mean, std = _read_normalisation(directory)
+        config = network.config
+        head = Head.from_transformers(network, seed)
+        return cls(
+            network.segformer.eval().requires_grad_(False).to(device),
+            head.requires_grad_(False).to(device),
+            LabelSet.from_model_config(config.id2label, getattr(config, 'palette', None)),
+            torch.tensor(mean, device=device).view(3, 1, 1),
+            torch.tensor(std, device=device).view(3, 1, 1))
+
+    @torch.no_grad()  # not inference_mode: adaptation differentiates the head over these features
+    def encode(self, frame: Frame | Tensor) -> Features:
+        """Run the backbone once over a frame (or uint8 [H, W, 3], RGB) at the frame's own size.
+
+        Raises ValueError for a frame smaller than 32 px on a side.
+        """
+        rgb = frame.rgb if isinstance(frame, Frame) else frame
+        height, width = rgb.shape[:2]
+        if min(height, width) < SMALLEST_SIDE_PX:
+            raise ValueError(
+                f'a frame must be at least {SMALLEST_SIDE_PX} px on each side, got {height} px '
+                f'high x {width} px wide: send larger images')
+        image = rgb.to(self.mean.device).movedim(2, 0).float() / 255  # [3, H, W]
+        output = self.backbone(
+            ((image - self.mean) / self.std)[None], output_hidden_states=True)
+        first, second, third, fourth = output.hidden_states
+        return first, second, third, fourth
+
+
+def upsample(maps: Tensor, size_px: tuple[int, int]) -> Tensor:
+    """Interpolate [B, N, h, w] bilinearly to ``size_px`` (height, width), corners not aligned."""
+    if maps.shape[-2:] == size_px:
+        return maps
+    return F.interpolate(maps, size=size_px, mode='bilinear', align_corners=False)
+
+
+def reliability(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Label and reliability of one frame (Eq. 2), from logits [C, H, W].
+
+    Returns the most probable class, uint8 [H, W], and R = 1 - E / max(E), float32 [H, W] in 0..1,
+    where E is the entropy of the class probabilities and the maximum is over the frame's pixels.
+    """
+    prob = logits.float().softmax(0)
+    # Not from prob: classes that differ in their logits may be equal there.
+    return logits.argmax(0).to(torch.uint8), relative_to_largest(entropy(prob))
+
+
+def entropy(prob: Tensor) -> Tensor:
+    """Entropy of class probabilities [C, H, W], in nats, [H, W]; a probability may be 0."""
+    return torch.special.entr(prob).sum(0)
+
+
+def relative_to_largest(entropy: Tensor) -> Tensor:
+    """R = 1 - E / max(E) of one frame's entropies [H, W]; 1 everywhere where E is 0 everywhere."""
+    largest = entropy.amax()
+    return torch.where(largest > 0, 1 - entropy / largest, 1.0).clamp(0, 1)
+
+
+def _load_network(directory: Path) -> SegformerForSemanticSegmentation:
+    """Read configuration and weights; a missing weight is an error, not a random layer."""
+    name = f'segmenter.model {str(directory)!r}'
+    kind = _read_json(directory / 'config.json').get('model_type')
+    if kind != 'segformer':
+        raise ModelError(f'{name} must be a SegFormer, got model_type {kind!r}: {REMEDY}')
+    try:
+        config = SegformerConfig.from_pretrained(directory, local_files_only=True)
+        network, report = SegformerForSemanticSegmentation.from_pretrained(
+            directory, config=config, local_files_only=True, output_loading_info=True)
+    # What transformers and its file formats raise for files that are absent, broken or do not fit.
+    except (OSError, RuntimeError, ValueError, StrictDataclassError, SafetensorError,
+            UnpicklingError) as error:
+        raise ModelError(f'{name} cannot be loaded ({one_line(error)}): {REMEDY}') from error
+    if config.num_encoder_blocks != 4 or not config.reshape_last_stage:
+        raise ModelError(
+            f'{name} must have four stages and reshape the last one, got num_encoder_blocks '
+            f'{config.num_encoder_blocks}, reshape_last_stage {config.reshape_last_stage}: {REMEDY}')
+    missing = sorted(report['missing_keys'])
+    if missing:
+        raise ModelError(
+            f'{name} lacks {len(missing)} weights, {missing[0]} first (an image classifier has no '
+            f'decode head): {REMEDY}')
+    return network
+
+
+def _read_normalisation(directory: Path) -> tuple[Sequence[float], Sequence[float]]:
+    """Return mean and standard deviation of RGB in 0..1: the model's own, else ImageNet's."""
+    file = directory / 'preprocessor_config.json'
+    if not file.is_file():
+        return IMAGENET_MEAN, IMAGENET_STD
+    values = _read_json(file)
+    if not values.get('do_normalize', True):
+        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
+    mean = values.get('image_mean', IMAGENET_MEAN)
+    std = values.get('image_std', IMAGENET_STD)
+    if np.shape(mean) != (3,) or np.shape(std) != (3,) or min(std) <= 0:
+        raise ModelError(
+            f'image_mean and image_std must be three numbers each, the latter above 0, got {mean} '
+            f'and {std}: correct {str(file)!r} of segmenter.model')
+    return mean, std
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        return json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f'segmenter.model {str(file.parent)!r} has no readable {file.name} '
+            f'({one_line(error)}): {REMEDY}') from error

@@ -1,0 +1,219 @@
+"""One camera stream, from its first frame to the adapted model: WARM_UP -> ADAPT -> FROZEN."""
+
+from __future__ import annotations
+
+import copy
+import enum
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ditta_ros.adaptation import Adapter, Losses, Sample
+from ditta_ros.errors import ModelError
+from ditta_ros.frame import Frame
+from ditta_ros.labeller import IssLabeller, TemporalLabeller
+from ditta_ros.labels import LabelSet
+from ditta_ros.segmenter import Segmenter
+from ditta_ros.settings import Settings
+from ditta_ros.tracker import MaskTracker, Sam2Tracker
+from ditta_ros.warm_up import WarmUp
+
+_log = logging.getLogger(__name__)
+
+
+class Phase(enum.Enum):
+    """Where a stream is on its way."""
+
+    WARM_UP = 'warm_up'  # recording and tracking; the frozen segmenter labels
+    ADAPT = 'adapt'  # learning; the frozen segmenter labels
+    FROZEN = 'frozen'  # nothing learns; the adapted model labels
+
+
+@dataclass(frozen=True, eq=False)
+class Segmentation:
+    """The labels of one frame, with the frame's own stamp and frame_id."""
+
+    stamp_ns: int
+    frame_id: str
+    label: Tensor  # uint8 [H, W], 255: unlabelled
+    reliability: Tensor  # float32 [H, W], 0..1 (Eq. 2)
+    phase: Phase
+
+
+class Session:
+    """Labels every frame of one stream at once, and adapts to the stream between frames.
+
+    ``feed`` is the only door for frames and never waits for the adaptation; ``work`` does the
+    adaptation in units of one tracked frame or one optimiser step, whenever the caller has time.
+    One thread calls both.
+    """
+
+    def __init__(
+        self, settings: Settings, segmenter: Segmenter, tracker: MaskTracker | None,
+    ) -> None:
+        """``tracker`` None: the frozen segmenter labels for ever, as with ``warm_up.amount`` 0."""
+        self.settings = settings
+        self._segmenter = segmenter
+        self._tracker = tracker
+        self.reset()
+
+    @property
+    def label_set(self) -> LabelSet:
+        """Names and colours of the labels."""
+        return self._segmenter.label_set
+
+    @property
+    def device(self) -> torch.device:
+        """Where frames are segmented; ``Frame.from_array`` uploads to it."""
+        return self._segmenter.device
+
+    def feed(self, frame: Frame) -> Segmentation:
+        """Label a frame with the model now in force; remember it while warming up."""
+        self._notice_jumps(frame)
+        self._frames += 1
+        with torch.no_grad():
+            features = self._segmenter.encode(frame)
+            label, reliability = self._labeller.label(features, frame.size_px, self.settings.tau)
+        if self.phase is Phase.WARM_UP and self._warm_up_for(frame).takes(frame):
+            self._warm_up_for(frame).record(frame, features, label, reliability)
+        return Segmentation(frame.stamp_ns, frame.frame_id, label, reliability, self.phase)
+
+    def work(self) -> bool:
+        """Do one unit of adaptation; False where there is nothing to do now."""
+        if self.phase is Phase.WARM_UP and self._warm_up is not None:
+            with torch.no_grad():
+                if self._warm_up.track_next():
+                    return True
+            if self._warm_up.closed:
+                self._begin_adaptation(self._warm_up)
+                return True
+        elif self.phase is Phase.ADAPT:
+            self._adapt()
+            return True
+        return False
+
+    def end_of_stream(self) -> None:
+        """Close a warm-up that is still open with the frames it has: no more will come."""
+        if self._warm_up is not None:
+            self._warm_up.closed = True
+
+    def reset(self) -> None:
+        """Forget the stream and all adaptation: the frozen segmenter, and a new warm-up."""
+        self._frames = 0
+        self._restarts = 0
+        self._steps_done, self._steps_planned = 0, 0
+        self._losses: Losses | None = None
+        self._labeller: IssLabeller | TemporalLabeller = IssLabeller(self._segmenter.head)
+        self._last: Frame | None = None
+        self._objects, self._warm_up_frames = 0, 0
+        self._adapter: Adapter | None = None
+        self._schedule: Iterator[Sample] = iter(())
+        self._drop_warm_up()
+        adapts = self._tracker is not None and self.settings.warm_up.amount > 0
+        self.phase = Phase.WARM_UP if adapts else Phase.FROZEN
+
+    def close(self) -> None:
+        """Free the memory of the stream."""
+        self._drop_warm_up()
+        self._adapter, self._schedule, self._last = None, iter(()), None
+        self._labeller.forget()
+
+    def status(self) -> dict[str, Any]:
+        """Where the stream is, as plain values that JSON can hold."""
+        warm_up = self._warm_up
+        return {
+            'phase': self.phase.value,
+            'model': self._labeller.name,
+            'frames': self._frames,
+            'warm_up_frames': warm_up.frames if warm_up else self._warm_up_frames,
+            'warm_up_restarts': self._restarts,
+            'objects': warm_up.objects if warm_up else self._objects,
+            'adaptation_steps': self._steps_done,
+            'adaptation_steps_planned': self._steps_planned,
+            'losses': vars(self._losses) if self._losses else {},
+        }
+
+    def _notice_jumps(self, frame: Frame) -> None:
+        """A frame that does not follow the last one ends what was built on the last one."""
+        last, self._last = self._last, frame
+        if last is None:
+            return
+        jumped = frame.stamp_ns < last.stamp_ns
+        if not jumped and frame.size_px == last.size_px:
+            return
+        self._labeller.forget()
+        if self._warm_up is not None and self.phase is Phase.WARM_UP:
+            self._restarts += 1
+            _log.warning(
+                'warm-up starts again after %d frames: %s', self._warm_up.frames,
+                f'the stamp went back by {(last.stamp_ns - frame.stamp_ns) / 1e9:.3f} s' if jumped
+                else f'the frame size changed from {last.size_px} to {frame.size_px} (H, W)')
+            self._drop_warm_up()
+
+    def _warm_up_for(self, frame: Frame) -> WarmUp:
+        if self._warm_up is None:
+            assert self._tracker is not None  # or the phase would be FROZEN
+            self._warm_up = WarmUp(
+                self.settings, self._tracker, len(self.label_set), frame.size_px)
+        return self._warm_up
+
+    def _drop_warm_up(self) -> None:
+        self._warm_up: WarmUp | None = None
+        if self._tracker is not None:
+            self._tracker.stop()
+
+    def _begin_adaptation(self, warm_up: WarmUp) -> None:
+        samples = warm_up.samples()
+        self._objects, self._warm_up_frames = warm_up.objects, warm_up.frames
+        self._drop_warm_up()
+        if not self._objects:
+            _log.warning(
+                'no prediction of the warm-up reached the reliability tau %g, so no object was '
+                'tracked: the frozen model goes on; lower tau or warm up longer',
+                self.settings.tau)
+            self.phase = Phase.FROZEN
+            return
+        passes = self.settings.adaptation.passes
+        self._schedule = (sample for _ in range(passes) for sample in samples)
+        self._steps_planned = passes * len(samples)
+        self._adapter = Adapter(copy.deepcopy(self._segmenter.head), self.settings.adaptation)
+        self.phase = Phase.ADAPT
+
+    def _adapt(self) -> None:
+        """Take the next optimiser step, or freeze after the last."""
+        assert self._adapter is not None  # as long as the phase is ADAPT
+        sample = next(self._schedule, None)
+        if sample is not None:
+            self._losses = self._adapter.step(sample)
+            self._steps_done += 1
+            return
+        self._labeller = TemporalLabeller(self._adapter.head.requires_grad_(False).eval())
+        self._adapter, self._schedule = None, iter(())
+        self.phase = Phase.FROZEN
+
+
+def open_session(settings: Settings) -> Session:
+    """Load the models that ``settings`` name and open a session on them; raises ModelError."""
+    device = choose_device(settings.segmenter.device)
+    segmenter = Segmenter.load(settings.segmenter.model, device, settings.adaptation.seed)
+    tracker = None
+    if settings.warm_up.amount > 0:
+        tracker = Sam2Tracker.load(settings.tracker, device)
+    return Session(settings, segmenter, tracker)
+
+
+def choose_device(name: str) -> torch.device:
+    """Return the device that ``segmenter.device`` names; auto is the first GPU, else the CPU."""
+    if name == 'cuda' and not torch.cuda.is_available():
+        raise ModelError(
+            'segmenter.device cuda needs a GPU that torch can use, got none: install a CUDA build '
+            'of torch and its driver, or set segmenter.device to auto or cpu')
+    if name == 'auto':
+        name = 'cuda' if torch.cuda.is_available() else 'cpu'
+    if name == 'cpu':
+        _log.warning('the networks run on the CPU')
+    return torch.device(name)
