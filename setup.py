@@ -8,14 +8,18 @@ package_name = 'ditta_ros'
 
 # Lower bounds are the oldest versions that the tests have passed with.
 install_requires = [
+    'apsw>=3.54',  # SQLite as rosbags uses it: the errors of a broken bag
+    'huggingface-hub>=1.31',  # the errors of a broken model configuration
+    'hydra-core>=1.3.8',  # builds SAM 2 from its yaml
     'matplotlib>=3.10',  # the demo's picture
     'numpy>=2.2',  # images at the doors: messages, files, metrics
+    'omegaconf>=2.3.1',  # SAM 2's yaml
     'opencv-python-headless>=5.0',  # encodings, resizing, video files
     'PyYAML>=6.0.3',  # configuration and model cards
     'rich>=15.0',  # the demo's tables and progress
     'rosbags>=0.11.9',  # MCAP and ROS 1/2 bags without a ROS installation
     'safetensors>=0.8',  # weights that cannot run code when they are loaded
-    'sam2>=1.1',  # the tracker (SAM 2); brings hydra, torchvision and a package called "training"
+    'sam2>=1.1',  # the tracker; also installs a package called "training"
     'torch>=2.14',  # both networks and the adaptation
     'transformers>=5.20',  # SegFormer
 ]

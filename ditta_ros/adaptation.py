@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor
@@ -154,9 +154,10 @@ class Adapter:
         self.head = head.requires_grad_(True).eval()
         self.settings = settings
         self.batch_norm = batch_norm
-        self.momentum = AveragedModel(
+        self.average = AveragedModel(
             head, multi_avg_fn=get_ema_multi_avg_fn(settings.ema_decay)).requires_grad_(False)
-        self.momentum.update_parameters(head)  # the first update copies, all others average
+        self.average.update_parameters(head)  # the first update copies, all others average
+        self.momentum = cast(Head, self.average.module)  # averages parameters, not buffers
         self.bank = MemoryBank()
         self.optimiser = torch.optim.AdamW(head.parameters(), lr=settings.learning_rate)
 
@@ -184,7 +185,7 @@ class Adapter:
         self.optimiser.zero_grad()
         total.backward()
         self.optimiser.step()
-        self.momentum.update_parameters(self.head)
+        self.average.update_parameters(self.head)
         return Losses(distill.item(), distill_add.item(), contrast.item(), total.item())
 
     def _features(self, sample: Sample) -> Features:
@@ -192,7 +193,8 @@ class Adapter:
         frames = [sample.features] if sample.previous is None else [
             sample.previous, sample.features]
         like = self.head.classifier.weight
-        first, second, third, fourth = (torch.cat(stage).to(like) for stage in zip(*frames))
+        first, second, third, fourth = (torch.cat(stage).to(like)
+            for stage in zip(*frames, strict=True))
         return first, second, third, fourth
 
     def _scores(self, logits: Tensor, size_px: tuple[int, int]) -> Tensor:
@@ -202,11 +204,10 @@ class Adapter:
 
     def _contrast(self, features: Features, feature: Tensor, object_id: Tensor) -> Tensor:
         """Contrastive loss of the batch's last frame, whose live fused feature is [1, D, h, w]."""
-        momentum: Head = self.momentum.module
-        momentum.batch_norm.train(self.batch_norm == 'train')
+        self.momentum.batch_norm.train(self.batch_norm == 'train')
         with torch.no_grad():
-            decoded = momentum(features)
-            target = momentum.project(decoded.feature[-1:])[0]  # [D, h, w]
+            decoded = self.momentum(features)
+            target = self.momentum.project(decoded.feature[-1:])[0]  # [D, h, w]
             size_px = (object_id.shape[0], object_id.shape[1])
             prob = upsample(decoded.logits[-1:], size_px)[0].softmax(0)
         return contrast_loss(

@@ -142,7 +142,9 @@ class Cohort:
 
         They start from the prompt alone; this cohort's memory stays as it is.
         """
-        return Cohort(self._model, self.object_ids, self._prompt_t, self._prompted, backward=True)
+        turned = Cohort(self._model, self.object_ids, self._prompt_t, self._prompted, backward=True)
+        turned.absent_frames = self.absent_frames
+        return turned
 
     def step(self, embedding: Embedding) -> Tensor:
         """Track into the next frame; return mask logits [N, 1, S/4, S/4].

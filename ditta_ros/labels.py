@@ -67,11 +67,13 @@ class LabelSet:
         names = tuple(id2label[index] for index in range(len(id2label)))
         if palette is None:
             return cls(names, default_palette(len(names)))
-        if any(len(rgb) != 3 or not all(0 <= value <= 255 for value in rgb) for rgb in palette):
+        colours = np.array([np.ravel(rgb) for rgb in palette], dtype=object)
+        in_range = all(value in range(256) for value in colours.flat)
+        if colours.shape != (len(names), 3) or not in_range:
             raise ModelError(
-                'a palette is one RGB triple of 0..255 per class: correct "palette" in the '
-                'config.json of segmenter.model, or leave it out')
-        return cls(names, np.array(palette, np.uint8).reshape(-1, 3))
+                f'a palette is one RGB triple of 0..255 for each of the {len(names)} classes: '
+                'correct "palette" in the config.json of segmenter.model, or leave it out')
+        return cls(names, colours.astype(np.uint8))
 
     def __len__(self) -> int:
         return len(self.names)

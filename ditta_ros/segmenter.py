@@ -197,8 +197,9 @@ def _load_network(directory: Path) -> SegformerForSemanticSegmentation:
         raise ModelError(f'{name} cannot be loaded ({one_line(error)}): {REMEDY}') from error
     if config.num_encoder_blocks != 4 or not config.reshape_last_stage:
         raise ModelError(
-            f'{name} must have four stages and reshape the last one, got num_encoder_blocks '
-            f'{config.num_encoder_blocks}, reshape_last_stage {config.reshape_last_stage}: {REMEDY}')
+            f'{name} must have four stages and reshape the last one, got '
+            f'num_encoder_blocks {config.num_encoder_blocks} and '
+            f'reshape_last_stage {config.reshape_last_stage}: {REMEDY}')
     missing = sorted(report['missing_keys'])
     if missing:
         raise ModelError(

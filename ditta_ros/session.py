@@ -59,6 +59,7 @@ class Session:
         self.settings = settings
         self._segmenter = segmenter
         self._tracker = tracker
+        self._warm_up: WarmUp | None = None
         self.reset()
 
     @property
@@ -162,7 +163,7 @@ class Session:
         return self._warm_up
 
     def _drop_warm_up(self) -> None:
-        self._warm_up: WarmUp | None = None
+        self._warm_up = None
         if self._tracker is not None:
             self._tracker.stop()
 

@@ -36,11 +36,13 @@ class Rule:
             raise SettingError(f'{name} must be {kind.__name__}, got {value!r}')
         if self.choices and value not in self.choices:
             raise SettingError(f'{name} must be one of {", ".join(self.choices)}, got {value!r}')
-        # "not low <= value" rather than "value < low": NaN must be refused too.
-        if self.low is not None and not value >= self.low:
-            raise SettingError(f'{name} must be >= {self.low:g} {self.unit}, got {value!r}')
-        if self.high is not None and not value <= self.high:
-            raise SettingError(f'{name} must be <= {self.high:g} {self.unit}, got {value!r}')
+        unit = f' {self.unit}' if self.unit else ''
+        # "not value >= low" rather than "value < low": NaN must be refused too.
+        number: Any = value
+        if self.low is not None and not number >= self.low:
+            raise SettingError(f'{name} must be >= {self.low:g}{unit}, got {value!r}')
+        if self.high is not None and not number <= self.high:
+            raise SettingError(f'{name} must be <= {self.high:g}{unit}, got {value!r}')
         return value
 
 
@@ -64,6 +66,8 @@ class _Checked:
 
 @dataclass(frozen=True)
 class SegmenterSettings(_Checked):
+    """The image segmenter (ISS)."""
+
     GROUP = 'segmenter'
     model: str = setting(
         '', 'SegFormer as a transformers directory; empty: the embedded demo model')
@@ -74,6 +78,8 @@ class SegmenterSettings(_Checked):
 
 @dataclass(frozen=True)
 class TrackerSettings(_Checked):
+    """The mask tracker (SAM 2)."""
+
     GROUP = 'tracker'
     config: str = setting('', 'SAM 2 model yaml; empty: the embedded demo model')
     checkpoint: str = setting('', 'SAM 2 weights (.pt or .safetensors) that fit tracker.config')
@@ -85,6 +91,8 @@ class TrackerSettings(_Checked):
 
 @dataclass(frozen=True)
 class WarmUpSettings(_Checked):
+    """How long the stream teaches."""
+
     GROUP = 'warm_up'
     unit: str = setting(
         'frames', 'what warm_up.amount counts; percent needs warm_up.stream_length_frames',
@@ -108,6 +116,8 @@ class WarmUpSettings(_Checked):
 
 @dataclass(frozen=True)
 class TargetSettings(_Checked):
+    """The vote for the class of an object (section 5)."""
+
     GROUP = 'targets'
     lambda_area: float = setting(
         0.3, "exponent of a class's share of the mask in the vote (Eq. 4)", low=0.0, high=10.0)
@@ -119,6 +129,8 @@ class TargetSettings(_Checked):
 
 @dataclass(frozen=True)
 class AdaptationSettings(_Checked):
+    """How the decode head learns (section 6)."""
+
     GROUP = 'adaptation'
     learning_rate: float = setting(
         2e-4, 'step size of AdamW; the paper: 1e-3', low=0.0, high=1.0)

@@ -47,8 +47,9 @@ def _entry(parameter: Parameter, indent: str) -> str:
     notes = [limits(parameter.rule), 'live' if parameter.rule.live else '']
     note = '; '.join(part for part in notes if part)
     comments = [parameter.rule.about] + ([f'[{note}]'] if note else [])
+    hash_ = f'{indent}# '
     lines = [
-        textwrap.fill(comment, WIDTH, initial_indent=f'{indent}# ', subsequent_indent=f'{indent}# ')
+        textwrap.fill(comment, WIDTH, initial_indent=hash_, subsequent_indent=hash_)
         for comment in comments]
     lines.append(f'{indent}{parameter.name.rpartition(".")[2]}: {scalar(parameter.default)}')
     return '\n'.join(lines) + '\n'

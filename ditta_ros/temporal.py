@@ -61,8 +61,8 @@ def attend(query: Tensor, key: Tensor, value: Tensor, radius: int = WINDOW_RADIU
 def fuse(prob: Tensor, prob_add: Tensor, tau: float) -> Tensor:
     """Fuse one frame's class probabilities S_t and S_add (Eq. 3), both [C, H, W].
 
-    Where S_t is less reliable than ``tau``, the two are averaged by their reliabilities; elsewhere,
-    and where both reliabilities are 0, S_t stays.  Returns probabilities [C, H, W].
+    Where S_t is less reliable than ``tau``, the two are averaged by their reliabilities;
+    elsewhere, and where both reliabilities are 0, S_t stays.  Returns probabilities [C, H, W].
     """
     weight, weight_add = relative_to_largest(entropy(prob)), relative_to_largest(entropy(prob_add))
     total = weight + weight_add

@@ -209,14 +209,14 @@ class Sam2Tracker:
     def _masks(self, cohort: Cohort, logits: Tensor) -> Masks:
         masks = bool_masks(logits, self._started())  # [N, H, W]
         cohort.note_seen(masks)
-        return dict(zip(cohort.object_ids, masks))
+        return dict(zip(cohort.object_ids, masks, strict=True))
 
     def _vanished(self, cohort: Cohort) -> bool:
         return cohort.absent_frames >= self._retire_after_frames
 
     def _started(self) -> tuple[int, int]:
         if self._size_px is None:
-            raise ValueError('the tracker needs the frames\' size: call start((height, width))')
+            raise ValueError("the tracker needs the frames' size: call start((height, width))")
         return self._size_px
 
 
@@ -234,7 +234,8 @@ def build_sam2(
         model = instantiate(node)
     except HydraException as error:
         raise ModelError(
-            f'tracker.config {config} does not describe a SAM 2 model: {one_line(error)}') from error
+            f'tracker.config {config} does not describe a SAM 2 model: {one_line(error)}'
+        ) from error
     if checkpoint is not None:
         load_weights(model, checkpoint, config)
     return model.to(device).eval()

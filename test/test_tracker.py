@@ -1,6 +1,6 @@
 """The tracker against sam2's own video predictor, and its promises on a stream.
 
-Weights are random but for the last test: equality, memory and bookkeeping do not need trained ones.
+Weights are random but for the last test: equality and bookkeeping do not need trained ones.
 """
 
 from __future__ import annotations
@@ -51,19 +51,18 @@ def with_score_bias(model: torch.nn.Module, bias: float) -> torch.nn.Module:
     return model
 
 
+def with_image_size(config: Path, size: int, folder: Path) -> Path:
+    changed = OmegaConf.load(config)
+    changed.model.image_size = size
+    OmegaConf.save(changed, folder / f'{config.stem}_{size}.yaml')
+    return folder / f'{config.stem}_{size}.yaml'
+
+
 @pytest.fixture
-def tiny() -> torch.nn.Module:
+def tiny(tmp_path: Path) -> torch.nn.Module:
+    """The embedded model's layout at half its input size."""
     torch.manual_seed(0)
-    return with_score_bias(build_sam2(TINY, None, 'cpu'), 10.0)
-
-
-@pytest.fixture
-def sam21_at_256_px(tmp_path: Path) -> Path:
-    """The sam2 package's SAM 2.1 tiny: three masks per prompt, 7 memories."""
-    config = OmegaConf.load(SAM2_CONFIGS / 'sam2.1' / 'sam2.1_hiera_t.yaml')
-    config.model.image_size = 256
-    OmegaConf.save(config, tmp_path / 'sam21.yaml')
-    return tmp_path / 'sam21.yaml'
+    return with_score_bias(build_sam2(with_image_size(TINY, 96, tmp_path), None, 'cpu'), 10.0)
 
 
 def started(model: torch.nn.Module, buffer: int = 0, retire: int = 1000) -> Sam2Tracker:
@@ -106,13 +105,15 @@ def predicted(
             state, start_frame_idx=prompt_t, reverse=reverse)}
 
 
-@pytest.mark.parametrize('reverse', [False, True], ids=['forward', 'reverse'])
-@pytest.mark.parametrize('prompt', ['point', 'mask'])
-@pytest.mark.parametrize('model', ['tiny', 'sam21'])
+@pytest.mark.parametrize(('model', 'prompt', 'reverse'), [
+    ('tiny', 'point', False), ('tiny', 'point', True), ('tiny', 'mask', True),
+    ('sam21', 'point', False), ('sam21', 'mask', True)])
 def test_masks_are_those_of_sam2s_own_predictor(
-    model: str, prompt: str, reverse: bool, tmp_path: Path, sam21_at_256_px: Path,
+    model: str, prompt: str, reverse: bool, tmp_path: Path,
 ) -> None:
-    config = TINY if model == 'tiny' else sam21_at_256_px
+    # SAM 2.1 tiny: three masks per prompt, 7 memories.
+    sam21 = with_image_size(SAM2_CONFIGS / 'sam2.1' / 'sam2.1_hiera_t.yaml', 128, tmp_path)
+    config = TINY if model == 'tiny' else sam21
     torch.manual_seed(3)
     network = with_score_bias(build_sam2(config, None, 'cpu'), 10.0)
     # 16 frames at least: in shorter videos the predictor scales its pointers' ages otherwise.
@@ -143,3 +144,256 @@ def test_masks_are_those_of_sam2s_own_predictor(
     assert 0.01 < np.median(shares) < 0.99, 'masks that are empty or full would compare nothing'
     # Not bit-equal: the predictor keeps its memories in bfloat16.
     assert min(jaccard(masks[t], expected[t]) for t in masks) >= 0.98
+
+
+def test_objects_of_one_batch_do_not_influence_one_another(tiny: torch.nn.Module) -> None:
+    points = [(45, 65), (220, 130), (128, 20)]
+    frames = squares(5)
+    together = started(tiny, buffer=2)
+    alone = [started(tiny, buffer=2) for _ in points]
+    for t, frame in enumerate(frames):
+        masks = together.track(frame)
+        for number, tracker in enumerate(alone):
+            single = tracker.track(frame)
+            assert t < 3 or jaccard(single[number], masks[number]) > 0.999
+        if t == 2:
+            here, before = together.prompt(
+                [click(number, *point) for number, point in enumerate(points)])
+            for number, point in enumerate(points):
+                single, single_before = alone[number].prompt([click(number, *point)])
+                assert jaccard(single[number], here[number]) > 0.999
+                for one, all_objects in zip(single_before, before, strict=True):
+                    assert jaccard(one[number], all_objects[number]) > 0.999
+
+
+def test_a_late_object_leaves_the_others_as_they_were(tiny: torch.nn.Module) -> None:
+    frames = squares(6)
+    calm, disturbed = started(tiny, buffer=3), started(tiny, buffer=3)
+    for t, frame in enumerate(frames):
+        masks, expected = disturbed.track(frame), calm.track(frame)
+        assert all(torch.equal(masks[number], expected[number]) for number in expected)
+        if t == 0:
+            calm.prompt([click(1, 45, 65)])
+            disturbed.prompt([click(1, 45, 65)])
+        if t == 3:
+            disturbed.prompt([click(2, 210, 130)])
+    assert disturbed.object_ids == (1, 2)
+    assert sorted(masks) == [1, 2]
+
+
+def test_backward_masks_reach_as_far_as_the_buffer(tiny: torch.nn.Module) -> None:
+    tracker = started(tiny, buffer=3)
+    frames = squares(6)
+    tracker.track(frames[0])
+    assert len(tracker.prompt([click(1, 45, 65)])[1]) == 0
+    tracker.track(frames[1])
+    assert len(tracker.prompt([click(2, 45, 65)])[1]) == 1
+    for frame in frames[2:]:
+        tracker.track(frame)
+    here, before = tracker.prompt([click(3, 45, 65), click(4, 200, 130)])
+    assert len(before) == 3  # of five earlier frames
+    for masks in (here, *before):
+        assert sorted(masks) == [3, 4]
+        for mask in masks.values():
+            assert (mask.shape, mask.dtype) == ((HEIGHT, WIDTH), torch.bool)
+            assert not mask.is_inference(), 'autograd could not use the mask'
+    assert tracker.prompt([]) == ({}, [])
+    assert tracker.start_from_masks({}) == ({}, [])
+
+
+def test_a_buffer_of_none_tracks_forward_only(tiny: torch.nn.Module) -> None:
+    tracker = started(tiny, buffer=0)
+    first, second = squares(2)
+    tracker.track(first)
+    tracker.track(second)
+    here, before = tracker.prompt([click(1, 45, 65)])
+    assert (sorted(here), before) == ([1], [])
+
+
+def test_an_absent_object_is_empty_and_its_cohort_retires(tiny: torch.nn.Module) -> None:
+    frames = squares(8)
+    tracker = started(tiny, buffer=7, retire=3)
+    for frame in frames[:4]:
+        tracker.track(frame)
+    seen = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
+    seen[40:90, 30:80] = True
+    with_score_bias(tiny, -10.0)
+    here, before = tracker.start_from_masks({1: seen})
+    assert jaccard(here[1], seen) > 0.9, 'a given mask is believed whatever the score'
+    assert len(before) == 3
+    assert not any(masks[1].any() for masks in before)
+    for frame in frames[4:7]:  # absent for 1, 2, 3 frames
+        assert tracker.object_ids == (1,)
+        assert not tracker.track(frame)[1].any()
+    assert tracker.object_ids == ()
+    assert tracker.track(frames[7]) == {}
+    # Never seen at all, from the prompt frame on: the walk back ends after 3 frames too.
+    here, before = tracker.prompt([click(2, 45, 65)])
+    assert not here[2].any()
+    assert len(before) == 2
+
+
+def test_memory_is_flat_on_a_long_stream(tiny: torch.nn.Module) -> None:
+    tracker = started(tiny, buffer=6)
+    frames = squares(20)
+    held_mb = []
+    for t in range(120):
+        tracker.track(frames[t % len(frames)])
+        if t in (0, 9):
+            tracker.prompt([click(t + 1, 45, 65), click(t + 2, 200, 130)])
+        held_mb.append(tracker.memory_mb)
+    assert len(tracker.object_ids) == 4, 'no object may retire here'
+    assert 0 < held_mb[0] < held_mb[9] < held_mb[39]
+    assert set(held_mb[39:]) == {held_mb[39]}
+    # Image features: 7 frames x (16 x 24 x 24 + 32 x 12 x 12 + 128 x 6 x 6) floats.
+    # Memories: 4 objects x (1 prompt + 3 recent) x 32 x 6 x 6, their positions once per cohort.
+    # Pointers: 4 objects x (1 prompt + 15 recent) x 128.
+    floats = 7 * (9216 + 4608 + 4608) + (4 * 4 + 2) * 1152 + 4 * 16 * 128
+    assert held_mb[39] == pytest.approx(floats * 4 / 1e6)
+
+
+def test_start_and_stop_forget_everything(tiny: torch.nn.Module) -> None:
+    frames = squares(3)
+    tracker = started(tiny, buffer=4)
+    tracker.track(frames[0])
+    first, _ = tracker.prompt([click(1, 45, 65)])
+    second = tracker.track(frames[1])
+    tracker.start((HEIGHT, WIDTH))
+    assert (tracker.object_ids, tracker.memory_mb) == ((), 0)
+    tracker.track(frames[0])
+    again, before = tracker.prompt([click(1, 45, 65)])
+    assert before == []
+    assert torch.equal(again[1], first[1])
+    assert torch.equal(tracker.track(frames[1])[1], second[1])
+    tracker.stop()
+    assert (tracker.object_ids, tracker.memory_mb) == ((), 0)
+    with pytest.raises(ValueError, match='call start'):
+        tracker.track(frames[2])
+
+
+def test_wrong_use_is_refused_by_rule(tiny: torch.nn.Module) -> None:
+    tracker = started(tiny)
+    with pytest.raises(ValueError, match='call track'):
+        tracker.prompt([click(1, 45, 65)])
+    with pytest.raises(ValueError, match=r'\[192, 256, 3\].*\[256, 192, 3\]'):
+        tracker.track(torch.zeros(WIDTH, HEIGHT, 3, dtype=torch.uint8))
+    tracker.track(squares(1)[0])
+    with pytest.raises(ValueError, match='frame of 256 x 192 px'):
+        tracker.prompt([click(1, 10, 192)])
+    with pytest.raises(ValueError, match='id of its own'):
+        tracker.prompt([click(1, 10, 10), click(1, 20, 20)])
+    with pytest.raises(ValueError, match='bool'):
+        tracker.start_from_masks({1: torch.zeros(HEIGHT, WIDTH)})
+    assert tracker.object_ids == ()
+    tracker.prompt([click(1, 10, 10)])
+    with pytest.raises(ValueError, match='id of its own'):
+        tracker.prompt([click(1, 20, 20)])
+
+
+@pytest.mark.parametrize('name', ['sam2/sam2_hiera_t', 'sam2.1/sam2.1_hiera_t'])
+def test_the_yaml_files_of_the_sam2_package_build(name: str) -> None:
+    model = build_sam2(SAM2_CONFIGS / f'{name}.yaml', None, 'cpu')
+    assert (model.image_size, model.num_maskmem, model.training) == (1024, 7, False)
+
+
+def test_a_predictors_yaml_builds_the_plain_model(tmp_path: Path) -> None:
+    config = OmegaConf.load(TINY)
+    config.model._target_ = 'sam2.sam2_video_predictor.SAM2VideoPredictor'
+    config.model.fill_hole_area = 8
+    config.model.non_overlap_masks_for_mem_enc = True
+    OmegaConf.save(config, tmp_path / 'model.yaml')
+    model = build_sam2(tmp_path / 'model.yaml', None, 'cpu')
+    assert type(model).__name__ == 'SAM2Base'
+    assert not model.non_overlap_masks_for_mem_enc
+
+
+@pytest.mark.parametrize('target', [
+    'os.mkdir',
+    'sam2.modeling.sam2_base.torch.load',  # what a module imports is not what it defines
+    'sam2.modeling.sam2_utils.get_clones',  # no network class
+    'sam2.modeling.sam2_utils.nothing',
+    'sam2.build_sam.build_sam2_video_predictor_hf',
+    '${evil}',
+])
+@pytest.mark.parametrize('where', ['model', 'model.image_encoder.trunk', 'model.extra'])
+def test_a_yaml_cannot_call_what_it_likes(where: str, target: str, tmp_path: Path) -> None:
+    config = OmegaConf.load(TINY)
+    config.evil = 'os.mkdir'
+    if where == 'model.extra':
+        config.model.extra = [{'_target_': target, '_args_': [str(tmp_path / 'called')]}]
+    else:
+        OmegaConf.update(config, f'{where}._target_', target)
+        OmegaConf.update(
+            config, f'{where}._args_', [str(tmp_path / 'called')], force_add=True)
+    OmegaConf.save(config, tmp_path / 'model.yaml')
+    with pytest.raises(ModelError, match=r'tracker\.config .*_target_'):
+        build_sam2(tmp_path / 'model.yaml', None, 'cpu')
+    assert not (tmp_path / 'called').exists()
+
+
+@pytest.mark.parametrize(('text', 'says'), [
+    ('model: [', 'cannot be read'),
+    ('trainer: {}', 'must have a `model` node'),
+    ('model: ${nowhere}', 'cannot be read'),
+    ('model: {image_size: 192}', 'must describe a'),
+    ('model: {_target_: sam2.modeling.sam2_base.SAM2Base, image_size: 192}', 'does not describe'),
+    ('model: {_target_: sam2.modeling.sam2_base.SAM2Base, weights_path: w.pt}', 'weights_path'),
+])
+def test_an_unfit_yaml_is_refused_in_one_line(text: str, says: str, tmp_path: Path) -> None:
+    config = tmp_path / 'model.yaml'
+    config.write_text(text)
+    with pytest.raises(ModelError, match=says) as caught:
+        build_sam2(config, None, 'cpu')
+    assert f'tracker.config {config}' in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+def test_a_yaml_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r'tracker\.config .*cannot be read'):
+        build_sam2(tmp_path / 'none.yaml', None, 'cpu')
+
+
+def test_the_tracker_loads_what_its_parameters_name(
+    tiny: torch.nn.Module, tmp_path: Path,
+) -> None:
+    torch.save({'model': tiny.state_dict()}, tmp_path / 'tiny.pt')
+    config = str(tmp_path / 'model_96.yaml')
+    settings = TrackerSettings(
+        config=config, checkpoint=str(tmp_path / 'tiny.pt'), backward_buffer_frames=1)
+    frames = squares(3)
+    loaded, expected = Sam2Tracker.load(settings, 'cpu'), started(tiny, buffer=1)
+    loaded.start((HEIGHT, WIDTH))
+    for frame in frames:
+        loaded.track(frame)
+        expected.track(frame)
+    here, before = loaded.prompt([click(1, 45, 65)])
+    assert torch.equal(here[1], expected.prompt([click(1, 45, 65)])[0][1])
+    assert len(before) == 1
+    with pytest.raises(ModelError, match='tracker.config and tracker.checkpoint'):
+        Sam2Tracker.load(TrackerSettings(config=config), 'cpu')
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_a_gpu_tracks_as_the_cpu_does(tiny: torch.nn.Module) -> None:
+    frames = squares(6)
+    masks = {}
+    for device in ('cpu', 'cuda'):
+        tracker = started(tiny.to(device), buffer=4)
+        for frame in frames[:4]:
+            tracker.track(frame)
+        _, before = tracker.prompt([click(1, 45, 65)])
+        tracked = [tracker.track(frame.to(device)) for frame in frames[4:]]
+        masks[device] = [frame_masks[1].cpu() for frame_masks in (*before, *tracked)]
+    assert min(map(jaccard, masks['cpu'], masks['cuda'])) > 0.98
+
+
+def test_the_embedded_model_follows_a_square() -> None:
+    tracker = Sam2Tracker.load(TrackerSettings(), 'cpu')
+    tracker.start((HEIGHT, WIDTH))
+    for t, frame in enumerate(squares(6)):
+        masks = tracker.track(frame)
+        if t == 0:
+            masks, _ = tracker.prompt([click(1, 45, 65)])
+        truth = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
+        truth[40:90, 20 + 4 * t:70 + 4 * t] = True
+        assert jaccard(masks[1], truth) > 0.5

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from fakes import InstanceTracker
 
 from ditta_ros.prompts import Prompt, propose
 from ditta_ros.targets import Votes, object_label, paint
+from fakes import InstanceTracker
 
 TAU, MARGIN_PX, MAX_OBJECTS = 0.8, 5, 100
 

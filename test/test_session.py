@@ -1,0 +1,201 @@
+"""One stream from the first frame to the frozen, adapted model."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+
+from ditta_ros.frame import Frame
+from ditta_ros.segmenter import Segmenter
+from ditta_ros.session import Phase, Session, choose_device, open_session
+from ditta_ros.settings import AdaptationSettings, SegmenterSettings, Settings, WarmUpSettings
+from fakes import InstanceTracker
+from random_models import save_random_segformer
+
+SIZE_PX = (48, 64)
+FRAMES = 6
+WARM_UP = 3
+
+
+@pytest.fixture(scope='module')
+def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
+    return Segmenter.load(str(save_random_segformer(tmp_path_factory.mktemp('segformer'))))
+
+
+def stream(count: int = FRAMES, size_px: tuple[int, int] = SIZE_PX) -> list[Frame]:
+    rng = torch.Generator().manual_seed(1)
+    still = torch.randint(0, 256, (*size_px, 3), generator=rng, dtype=torch.uint8)
+    still[:, size_px[1] // 2:] //= 4
+    return [Frame(t * 100_000_000, 'camera', still.roll(t, 1)) for t in range(count)]
+
+
+def session(segmenter: Segmenter, amount: float = WARM_UP, passes: int = 2,
+            size_px: tuple[int, int] = SIZE_PX) -> Session:
+    instance = torch.ones((FRAMES, *size_px), dtype=torch.int64)
+    instance[:, :, size_px[1] // 2:] = 2
+    settings = Settings(
+        warm_up=WarmUpSettings(amount=amount),
+        adaptation=AdaptationSettings(passes=passes, learning_rate=1e-2))
+    return Session(settings, segmenter, InstanceTracker(instance))
+
+
+def finish(walk: Session) -> int:
+    units = 0
+    while walk.work():
+        units += 1
+    return units
+
+
+def test_every_frame_is_labelled_and_the_phases_follow(segmenter: Segmenter) -> None:
+    walk = session(segmenter)
+    phases = []
+    for frame in stream():
+        out = walk.feed(frame)
+        phases.append(out.phase)
+        assert (out.stamp_ns, out.frame_id) == (frame.stamp_ns, 'camera')
+        assert out.label.shape == SIZE_PX
+        assert out.label.dtype == torch.uint8
+        assert out.reliability.shape == SIZE_PX
+        assert out.reliability.min() >= 0
+        assert out.reliability.max() <= 1
+        finish(walk)
+    assert phases == [Phase.WARM_UP] * WARM_UP + [Phase.FROZEN] * (FRAMES - WARM_UP)
+    status = walk.status()
+    assert status['adaptation_steps'] == status['adaptation_steps_planned'] == 2 * WARM_UP
+    assert status['warm_up_frames'] == WARM_UP
+    assert status['objects'] >= 1
+    assert status['model'] == 'adapted'
+
+
+def test_work_comes_in_units_and_labels_do_not_wait_for_it(segmenter: Segmenter) -> None:
+    walk = session(segmenter)
+    frames = stream()
+    assert not walk.work()
+    for frame in frames[:4]:
+        assert walk.feed(frame).phase is Phase.WARM_UP  # nothing has been tracked yet
+    for _ in range(WARM_UP):
+        assert walk.work()  # one frame tracked
+        assert walk.phase is Phase.WARM_UP
+    assert walk.work()  # targets
+    assert walk.phase is Phase.ADAPT
+    assert walk.feed(frames[4]).phase is Phase.ADAPT
+    assert finish(walk) == 2 * WARM_UP + 1  # steps, and the swap
+    assert walk.feed(frames[5]).phase is Phase.FROZEN
+
+
+def test_the_frozen_model_labels_until_the_swap_and_stays_untouched(segmenter: Segmenter) -> None:
+    plain = Session(Settings(warm_up=WarmUpSettings(amount=0.0)), segmenter, None)
+    before = {name: value.clone() for name, value in segmenter.head.state_dict().items()}
+    walk = session(segmenter, passes=20)
+    frames = stream()
+    for frame in frames[:WARM_UP]:
+        assert torch.equal(walk.feed(frame).label, plain.feed(frame).label)
+    finish(walk)
+    adapted, iss = walk.feed(frames[4]).label, plain.feed(frames[4]).label
+    assert not torch.equal(adapted, iss)
+    for name, value in segmenter.head.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    walk.reset()
+    assert walk.phase is Phase.WARM_UP
+    assert torch.equal(walk.feed(frames[4]).label, iss)
+
+
+def test_no_warm_up_is_the_plain_segmenter(segmenter: Segmenter) -> None:
+    walk = session(segmenter, amount=0.0)
+    assert [walk.feed(frame).phase for frame in stream(2)] == [Phase.FROZEN] * 2
+    assert not walk.work()
+    assert walk.status()['model'] == 'iss'
+
+
+def test_the_end_of_a_short_stream_closes_its_warm_up(segmenter: Segmenter) -> None:
+    walk = session(segmenter, amount=5.0)
+    for frame in stream(2):
+        walk.feed(frame)
+        finish(walk)
+    assert walk.phase is Phase.WARM_UP
+    walk.end_of_stream()
+    finish(walk)
+    assert walk.phase is Phase.FROZEN
+    assert walk.status()['warm_up_frames'] == 2
+
+
+def test_a_stamp_that_goes_back_starts_the_warm_up_again(
+    segmenter: Segmenter, caplog: pytest.LogCaptureFixture,
+) -> None:
+    walk = session(segmenter)
+    frames = stream()
+    walk.feed(frames[1])
+    finish(walk)
+    walk.feed(frames[2])
+    with caplog.at_level(logging.WARNING):
+        walk.feed(frames[0])
+    assert 'the stamp went back by 0.200 s' in caplog.text
+    assert walk.status()['warm_up_frames'] == 1
+    assert walk.status()['warm_up_restarts'] == 1
+
+
+def test_after_freezing_a_jump_forgets_the_previous_frame_alone(segmenter: Segmenter) -> None:
+    walk = session(segmenter)
+    frames = stream()
+    for frame in frames[:WARM_UP]:
+        walk.feed(frame)
+        finish(walk)
+    first = walk.feed(frames[4])  # without a predecessor
+    follows = walk.feed(frames[5])
+    again = walk.feed(frames[4])  # the stamp went back
+    assert torch.equal(again.reliability, first.reliability)
+    walk.feed(frames[4])
+    assert torch.equal(walk.feed(frames[5]).reliability, follows.reliability)
+    assert walk.phase is Phase.FROZEN
+
+
+def test_a_frame_of_another_size_is_labelled_in_its_own_size(segmenter: Segmenter) -> None:
+    walk = Session(Settings(warm_up=WarmUpSettings(amount=0.0)), segmenter, None)
+    for size_px in (SIZE_PX, (40, 96)):
+        frame = stream(1, size_px)[0]
+        assert walk.feed(frame).label.shape == size_px
+
+
+def test_the_same_stream_gives_the_same_labels_bit_for_bit(segmenter: Segmenter) -> None:
+    runs = []
+    for _ in range(2):
+        walk = session(segmenter)
+        labels = []
+        for frame in stream():
+            labels.append(walk.feed(frame).label)
+            finish(walk)
+        runs.append(torch.stack(labels))
+    assert torch.equal(*runs)
+
+
+def test_without_a_reliable_pixel_the_frozen_model_goes_on(
+    segmenter: Segmenter, caplog: pytest.LogCaptureFixture,
+) -> None:
+    walk = session(segmenter)
+    walk.settings = Settings(warm_up=WarmUpSettings(amount=2.0), tau=1.0)
+    walk.reset()
+    for frame in stream(3):
+        walk.feed(frame)
+        # tau 1 asks for an entropy of exactly 0, which a random network never has
+        finish(walk)
+    assert walk.phase is Phase.FROZEN
+    assert walk.status()['model'] == 'iss'
+    assert 'no prediction of the warm-up reached the reliability tau 1' in caplog.text
+
+
+def test_open_session_names_the_parameter_of_a_missing_model(tmp_path: Path) -> None:
+    settings = Settings(segmenter=SegmenterSettings(model=str(tmp_path / 'none')))
+    with pytest.raises(ValueError, match=r'segmenter\.model') as refusal:
+        open_session(settings)
+    assert '\n' not in str(refusal.value)
+
+
+def test_a_missing_gpu_is_named() -> None:
+    if torch.cuda.is_available():
+        pytest.skip('this machine has a GPU')
+    with pytest.raises(ValueError, match=r'segmenter\.device cuda needs a GPU'):
+        choose_device('cuda')
+    assert choose_device('auto') == torch.device('cpu')

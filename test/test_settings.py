@@ -1,0 +1,68 @@
+"""Every parameter has one place, a rule, and a refusal that names it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from ditta_ros.settings import (
+    AdaptationSettings,
+    SettingError,
+    Settings,
+    WarmUpSettings,
+    from_flat,
+    parameters,
+    to_flat,
+)
+
+
+def test_flat_names_and_values_survive_the_round_trip() -> None:
+    changed = Settings(
+        warm_up=WarmUpSettings(unit='seconds', amount=4.5),
+        adaptation=AdaptationSettings(passes=2), tau=0.7)
+    flat = to_flat(changed)
+    assert flat['warm_up.amount'] == 4.5
+    assert flat['tau'] == 0.7
+    assert from_flat(flat) == changed
+    assert from_flat({}) == Settings()
+
+
+def test_every_parameter_says_what_it_means_and_has_a_default_of_its_own_type() -> None:
+    listed = list(parameters())
+    assert len({item.name for item in listed}) == len(listed)
+    for item in listed:
+        assert item.rule.about, item.name
+        assert type(item.default) in (bool, int, float, str), item.name
+        assert item.rule.check(item.name, item.default, type(item.default)) == item.default
+
+
+@pytest.mark.parametrize(('flat', 'says'), [
+    ({'tau': 1.5}, 'tau must be <= 1'),
+    ({'tau': float('nan')}, 'tau must be >= 0'),
+    ({'tau': 'high'}, "tau must be float, got 'high'"),
+    ({'adaptation.passes': 2.5}, 'adaptation.passes must be int, got 2.5'),
+    ({'adaptation.passes': True}, 'adaptation.passes must be int, got True'),
+    ({'adaptation.distill_on': 'labels'}, 'adaptation.distill_on must be one of logits'),
+    ({'warm_up.unit': 'percent'}, 'warm_up.stream_length_frames'),
+    ({'warm_up.unit': 'percent', 'warm_up.amount': 101.0,
+      'warm_up.stream_length_frames': 9}, 'warm_up.amount must be <= 100'),
+    ({'adaptation.speed': 1.0}, "'adaptation.speed'"),
+    ({'speed.of.light': 1.0}, "'speed.of.light'"),
+])
+def test_a_wrong_value_is_refused_by_name(flat: dict[str, object], says: str) -> None:
+    with pytest.raises(SettingError) as refusal:
+        from_flat(flat)
+    assert says in str(refusal.value)
+    assert '\n' not in str(refusal.value)
+
+
+def test_a_whole_number_is_taken_for_a_float() -> None:
+    settings = from_flat({'warm_up.amount': 12})
+    assert settings.warm_up.amount == 12.0
+    assert type(settings.warm_up.amount) is float
+
+
+def test_settings_cannot_be_changed_in_place() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().tau = 0.5  # type: ignore[misc]

@@ -1,0 +1,103 @@
+"""From recorded frames to training samples, with a tracker that knows the truth."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ditta_ros.frame import Frame
+from ditta_ros.settings import Settings, TargetSettings, WarmUpSettings
+from ditta_ros.warm_up import WarmUp, length_frames
+from fakes import InstanceTracker
+
+SIZE_PX = (6, 10)
+
+
+def features() -> tuple[torch.Tensor, ...]:
+    return tuple(torch.rand(1, 2, 2, 3) for _ in range(4))
+
+
+def frame(t: int) -> Frame:
+    return Frame(t * 100_000_000, 'camera', torch.zeros((*SIZE_PX, 3), dtype=torch.uint8))
+
+
+def warm_up(instance: torch.Tensor, amount: float, unit: str = 'frames',
+            buffer_frames: int | None = None) -> WarmUp:
+    settings = Settings(
+        warm_up=WarmUpSettings(unit=unit, amount=amount),
+        # Or the margin around the left object would cover all of the right one.
+        targets=TargetSettings(covered_margin_px=0))
+    return WarmUp(settings, InstanceTracker(instance, buffer_frames), 3, SIZE_PX)
+
+
+def two_sided() -> tuple[torch.Tensor, torch.Tensor]:
+    """Instances 1 | 2 side by side, and labels that call them class 1 | 2."""
+    instance = torch.ones((3, *SIZE_PX), dtype=torch.int64)
+    instance[:, :, 5:] = 2
+    return instance, instance.to(torch.uint8)
+
+
+@pytest.mark.parametrize(('rule', 'frames'), [
+    (WarmUpSettings(unit='frames', amount=30.0), 30),
+    (WarmUpSettings(unit='frames', amount=0.5), 1),
+    (WarmUpSettings(unit='percent', amount=10.0, stream_length_frames=99), 9),
+    (WarmUpSettings(unit='percent', amount=10.0, stream_length_frames=5), 1),
+    (WarmUpSettings(unit='percent', amount=100.0, stream_length_frames=7), 7),
+    (WarmUpSettings(unit='seconds', amount=2.0), None)])
+def test_length_in_frames(rule: WarmUpSettings, frames: int | None) -> None:
+    assert length_frames(rule) == frames
+
+
+def test_seconds_are_counted_by_the_stamps_of_the_camera() -> None:
+    instance, label = two_sided()
+    walk = warm_up(instance, 0.2, 'seconds')
+    taken = []
+    for t in range(4):  # at 0, 0.1, 0.2 and 0.3 s
+        taken.append(walk.takes(frame(t)))
+        if taken[-1]:
+            walk.record(frame(t), features(), label[0], torch.ones(SIZE_PX))
+    assert taken == [True, True, False, False]
+    assert walk.closed
+
+
+def test_objects_are_voted_for_and_painted() -> None:
+    instance, label = two_sided()
+    # One frame says class 0 in a part of the left object, unreliably: the vote overrules it.
+    label = label.clone()
+    label[1, :2, :4] = 0
+    reliability = torch.full((3, *SIZE_PX), 0.9)
+    reliability[1, :2, :4] = 0.1
+    walk = warm_up(instance, 3.0)
+    for t in range(3):
+        walk.record(frame(t), features(), label[t], reliability[t])
+    while walk.track_next():
+        pass
+    samples = walk.samples()
+    assert walk.objects == 2
+    assert [sample.previous is None for sample in samples] == [True, False, False]
+    for t, sample in enumerate(samples):
+        assert torch.equal(sample.iss_label, label[t])
+        assert torch.equal(sample.object_label, instance[t].to(torch.uint8))
+    assert samples[1].previous is samples[0].features
+
+
+@pytest.mark.parametrize(('buffer_frames', 'labelled'), [(5, [1, 2]), (1, [2]), (0, [])])
+def test_a_late_object_is_painted_back_as_far_as_the_buffer_goes(
+    buffer_frames: int, labelled: list[int],
+) -> None:
+    """Class 2 becomes reliable on frame 3 only; its object reaches back through the buffer."""
+    instance = torch.ones((4, *SIZE_PX), dtype=torch.int64)
+    instance[1:, :, 5:] = 2
+    label = instance.to(torch.uint8)
+    reliability = torch.where(instance == 2, 0.5, 0.9)
+    reliability[3] = 0.9
+    walk = warm_up(instance, 4.0, buffer_frames=buffer_frames)
+    for t in range(4):
+        walk.record(frame(t), features(), label[t], reliability[t])
+        assert walk.track_next()
+    assert not walk.track_next()
+    samples = walk.samples()
+    # Where the second object does not reach, nothing lies: the first has the left side alone.
+    seen = [t for t in (1, 2) if 2 in samples[t].object_id.unique().tolist()]
+    assert seen == labelled
+    assert samples[3].object_id[0].tolist() == [1] * 5 + [2] * 5
