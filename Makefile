@@ -56,7 +56,7 @@ help:  ## this list
 	@echo 'PIP_EXTRA_INDEX_URL=URL for an index with CPU builds of torch.'
 
 demo: $(VENV)/installed  ## the node on a bag of the demo world; SOURCE=video, bag or folder
-	$(PY) -m ditta_ros.demo $(if $(SOURCE),--source "$(SOURCE)")
+	$(PY) -m ditta_ros.demo $(if $(SOURCE),--source "$$SOURCE")
 
 test: $(VENV)/installed  ## all tests, linters among them
 	$(PY) -m pytest

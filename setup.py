@@ -9,7 +9,7 @@ package_name = 'ditta_ros'
 # Lower bounds are the oldest versions that the tests have passed with.
 install_requires = [
     'apsw>=3.54',  # SQLite as rosbags uses it: the errors of a broken bag
-    'huggingface-hub>=1.31',  # the errors of a broken model configuration
+    'huggingface-hub>=2.4',  # the errors of a broken model configuration
     'hydra-core>=1.3.8',  # builds SAM 2 from its yaml
     'matplotlib>=3.10',  # the demo's picture
     'numpy>=2.2',  # images at the doors: messages, files, metrics
@@ -41,7 +41,6 @@ ros = [
 test = [
     'colcon-common-extensions>=0.3.0',  # the package builds and tests as ROS users do it
     'mypy>=2.4',
-    'psutil>=7.2',  # processes of the node: memory, children, signals
     'pytest>=8.3,<8.4',  # launch_testing, where it is installed, breaks with pytest 9
     'pytest-timeout>=2.4',  # a test that waits for DDS for ever fails instead
     'ruff>=0.17',

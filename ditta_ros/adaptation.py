@@ -193,8 +193,8 @@ class Adapter:
         frames = [sample.features] if sample.previous is None else [
             sample.previous, sample.features]
         like = self.head.classifier.weight
-        first, second, third, fourth = (torch.cat(stage).to(like)
-            for stage in zip(*frames, strict=True))
+        first, second, third, fourth = (
+            torch.cat(stage).to(like) for stage in zip(*frames, strict=True))
         return first, second, third, fourth
 
     def _scores(self, logits: Tensor, size_px: tuple[int, int]) -> Tensor:

@@ -45,12 +45,12 @@ def point_input(
 ) -> dict[str, Tensor]:
     """Return SAM 2's point prompt for one foreground click per object.
 
-    ``points_px`` are (x, y) pixels of a frame of size (H, W).  SAM 2 adds 0.5 to every
-    coordinate, so pixel centre x + 0.5 of the frame is passed as (x + 0.5) * S / W - 0.5.
+    ``points_px`` are (x, y) pixels of a frame of size (H, W), scaled to the input as sam2's
+    predictor scales them: x * S / W.  SAM 2 itself then adds 0.5, the centre of an input pixel.
     """
     height, width = size_px
-    centre = torch.tensor(points_px, dtype=torch.float32, device=device) + 0.5  # [N, 2] x y
-    coords = centre * image_size / centre.new_tensor([width, height]) - 0.5
+    points = torch.tensor(points_px, dtype=torch.float32, device=device)  # [N, 2] x y
+    coords = points / points.new_tensor([width, height]) * image_size
     labels = torch.ones(len(points_px), 1, dtype=torch.int32, device=device)
     return {'point_coords': coords[:, None], 'point_labels': labels}  # [N, 1, 2], [N, 1]
 
@@ -142,7 +142,8 @@ class Cohort:
 
         They start from the prompt alone; this cohort's memory stays as it is.
         """
-        turned = Cohort(self._model, self.object_ids, self._prompt_t, self._prompted, backward=True)
+        turned = Cohort(
+            self._model, self.object_ids, self._prompt_t, self._prompted, backward=True)
         turned.absent_frames = self.absent_frames
         return turned
 

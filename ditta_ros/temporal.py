@@ -51,7 +51,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, radius: int = WINDOW_RADIU
         seen = near & _tiles(inside[:, :, window], radius).mT.bool()  # [1, tiles, queries, keys]
         score = (q @ k.mT).float()  # [B, tiles, queries, keys]
         # Not -inf: a query beyond the border may see nothing, and its softmax would be NaN.
-        score = score.masked_fill(~seen, torch.finfo(score.dtype).min)
+        score.masked_fill_(~seen, torch.finfo(score.dtype).min)
         out = score.softmax(-1).to(v.dtype) @ v  # [B, tiles, queries, C]
         out = out.unflatten(1, (count, columns)).unflatten(3, (TILE_ROWS, TILE_COLUMNS))
         bands.append(out.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3))  # [B, C, h', w']
@@ -66,7 +66,7 @@ def fuse(prob: Tensor, prob_add: Tensor, tau: float) -> Tensor:
     """
     weight, weight_add = relative_to_largest(entropy(prob)), relative_to_largest(entropy(prob_add))
     total = weight + weight_add
-    fused = (weight * prob + weight_add * prob_add) / torch.where(total > 0, total, 1)
+    fused = (weight * prob + weight_add * prob_add) / total  # NaN where total is 0
     return torch.where((weight < tau) & (total > 0), fused, prob)
 
 

@@ -220,9 +220,7 @@ class Sam2Tracker:
         return self._size_px
 
 
-def build_sam2(
-    config: Path, checkpoint: Path | None, device: torch.device | str,
-) -> SAM2Base:
+def build_sam2(config: Path, checkpoint: Path | None, device: torch.device | str) -> SAM2Base:
     """Build SAM 2's video model in float32, eval mode, from a SAM 2 style yaml and its weights.
 
     ``config`` has a ``model`` node as the yaml files of the sam2 package have; ``checkpoint`` is

@@ -18,6 +18,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "repository's root; without it test/reference is skipped)")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    folder = config.getoption('golden_dir')
+    if folder is not None and not folder.is_dir():
+        raise pytest.UsageError(f'--golden-dir must be a folder, got {str(folder)!r}')
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for ``<kind>_golden`` once for each ``<kind>_*.npz`` of the folder.
 
@@ -29,10 +35,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _golden(config: pytest.Config, kind: str) -> list:
-    given = config.getoption('golden_dir')
-    if given is not None and not given.is_dir():
-        raise pytest.UsageError(f'--golden-dir must be a folder, got {str(given)!r}')
-    folder = given or config.rootpath / DEFAULT_GOLDEN_DIR
+    folder = config.getoption('golden_dir') or config.rootpath / DEFAULT_GOLDEN_DIR
     files = sorted(folder.glob(f'{kind}_*.npz'))
     if not files:
         skip = pytest.mark.skip(reason=f'no {kind}_*.npz in {folder}: give --golden-dir')

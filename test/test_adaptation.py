@@ -17,9 +17,9 @@ from ditta_ros.adaptation import (
     distill_label,
     distill_loss,
 )
-from ditta_ros.segmenter import Features, Head, entropy
+from ditta_ros.segmenter import Decoded, Features, Head, entropy
 from ditta_ros.settings import AdaptationSettings
-from ditta_ros.temporal import decide
+from ditta_ros.temporal import add_on, decide
 
 SIZE_PX = (40, 56)
 WIDTHS, DIM, CLASSES = (4, 6, 8, 10), 12, 5
@@ -141,14 +141,14 @@ def test_contrast_without_objects_is_zero_and_leaves_the_bank() -> None:
 def test_steps_lower_every_loss(head, sample, batch_norm, distill_on) -> None:
     settings = AdaptationSettings(learning_rate=2e-3, distill_on=distill_on)
     adapter = Adapter(head, settings, batch_norm)
-    losses = [adapter.step(sample) for _ in range(40)]
+    losses = [adapter.step(sample) for _ in range(20)]
     for term in ('distill', 'distill_add', 'contrast', 'total'):
         assert getattr(losses[-1], term) < getattr(losses[0], term)
 
 
 def test_the_head_learns_the_objects_class(head, sample) -> None:
     adapter = Adapter(head, AdaptationSettings(learning_rate=1e-2), 'eval')
-    for _ in range(100):
+    for _ in range(60):
         adapter.step(sample)
     with torch.no_grad():
         label, _ = decide(adapter.head(sample.features).logits, None, SIZE_PX, 0.8)
@@ -156,19 +156,34 @@ def test_the_head_learns_the_objects_class(head, sample) -> None:
     assert (label[28:32, 39:46] == 1).float().mean() > 0.9  # the segmenter's: no vote there
 
 
-def test_the_losses_of_a_step_by_their_definition(head, sample) -> None:
-    before = copy.deepcopy(head)
-    losses = Adapter(head, AdaptationSettings(contrast_weight=0.5), 'eval').step(sample)
+@pytest.mark.parametrize('batch_norm', ['train', 'eval'])
+@pytest.mark.parametrize('distill_on', ['logits', 'probabilities'])
+def test_the_losses_of_a_step_by_their_definition(head, sample, batch_norm, distill_on) -> None:
+    def large(logits: Tensor) -> Tensor:
+        return F.interpolate(logits, SIZE_PX, mode='bilinear', align_corners=False)[0]
+
+    twin = copy.deepcopy(head)
+    twin.batch_norm.train(batch_norm == 'train')
+    settings = AdaptationSettings(contrast_weight=0.5, distill_on=distill_on)
+    losses = Adapter(head, settings, batch_norm).step(sample)
+
+    first, second, third, fourth = (
+        torch.cat(pair) for pair in zip(sample.previous, sample.features, strict=True))
+    feature, logits = twin((first, second, third, fourth))
+    carried = add_on(twin, feature[1:], Decoded(feature[:1], logits[:1]))
+    now, before = large(logits[1:]), large(carried)
     label = distill_label(sample.object_label, sample.iss_label)
-    large = F.interpolate(
-        before(sample.features).logits, SIZE_PX, mode='bilinear', align_corners=False)[0]
-    assert losses.distill == pytest.approx(distill_loss(large, label).item(), abs=1e-5)
-    assert losses.total == pytest.approx(
-        losses.distill + losses.distill_add + 0.5 * losses.contrast)
-    doubled = Adapter(
-        before, AdaptationSettings(distill_on='probabilities'), 'eval').step(sample)
-    assert doubled.distill == pytest.approx(
-        distill_loss(large.softmax(0), label).item(), abs=1e-5)
+    if distill_on == 'probabilities':
+        expected = [distill_loss(now.softmax(0), label), distill_loss(before.softmax(0), label)]
+    else:
+        expected = [distill_loss(now, label), distill_loss(before, label)]
+    # On the first step the momentum head is still the live one.
+    projected = twin.project(feature)[1]
+    expected.append(contrast_loss(
+        projected, projected, now.softmax(0), sample.object_id, MemoryBank()))
+    got = [losses.distill, losses.distill_add, losses.contrast]
+    assert got == pytest.approx([value.item() for value in expected], abs=1e-5)
+    assert losses.total == pytest.approx(sum(got[:2]) + 0.5 * got[2])
 
 
 def test_a_first_frame_has_no_add_on(head, sample) -> None:

@@ -26,12 +26,11 @@ def test_a_shrunken_image_is_antialiased() -> None:
     assert (image - 0.5).abs().max() < 0.1
 
 
-def test_a_point_is_the_pixels_centre_x_first() -> None:
-    # Frame 6 high, 12 wide; input 24: one frame pixel is 2 wide and 4 high there.  Pixel x 5
-    # has its centre at 5.5 -> 11, y 2 at 2.5 -> 10; SAM 2 adds the 0.5 that is taken off here.
+def test_points_are_scaled_x_first() -> None:
+    # Frame 6 high, 12 wide; input 24: one frame pixel is 2 wide and 4 high there.
     prompt = point_input([(5, 2), (0, 0)], (6, 12), 24, torch.device('cpu'))
     torch.testing.assert_close(
-        prompt['point_coords'], torch.tensor([[[10.5, 9.5]], [[0.5, 1.5]]]))
+        prompt['point_coords'], torch.tensor([[[10.0, 8.0]], [[0.0, 0.0]]]))
     assert prompt['point_labels'].tolist() == [[1], [1]]
     assert prompt['point_labels'].dtype == torch.int32
 

@@ -6,6 +6,7 @@ Weights are random but for the last test: equality and bookkeeping do not need t
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from sam2.sam2_video_predictor import SAM2VideoPredictor
 from torch import Tensor
 
 from ditta_ros.cohort import input_image
+from ditta_ros.demo.world import NAMES, stream
 from ditta_ros.errors import ModelError
 from ditta_ros.prompts import Prompt
 from ditta_ros.settings import TrackerSettings
@@ -44,10 +46,21 @@ def click(object_id: int, x_px: int, y_px: int) -> Prompt:
     return Prompt(object_id=object_id, t=0, x_px=x_px, y_px=y_px, class_id=0)
 
 
-def with_score_bias(model: torch.nn.Module, bias: float) -> torch.nn.Module:
+def with_score_bias(model: Any, bias: float) -> Any:
     """Make random weights find every object present (bias > 0) or absent (bias < 0)."""
     with torch.no_grad():
         model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(bias)
+    return model
+
+
+def with_marked_time(model: Any) -> Any:
+    """Make random weights heed what they remember and how old it is, as trained ones do."""
+    with torch.no_grad():
+        model.maskmem_tpos_enc *= 50
+        model.obj_ptr_tpos_proj.weight *= 5
+        for layer in model.memory_attention.layers:
+            layer.cross_attn_image.k_proj.weight *= 3
+            layer.cross_attn_image.out_proj.weight *= 5
     return model
 
 
@@ -59,13 +72,13 @@ def with_image_size(config: Path, size: int, folder: Path) -> Path:
 
 
 @pytest.fixture
-def tiny(tmp_path: Path) -> torch.nn.Module:
+def tiny(tmp_path: Path) -> Any:
     """The embedded model's layout at half its input size."""
     torch.manual_seed(0)
     return with_score_bias(build_sam2(with_image_size(TINY, 96, tmp_path), None, 'cpu'), 10.0)
 
 
-def started(model: torch.nn.Module, buffer: int = 0, retire: int = 1000) -> Sam2Tracker:
+def started(model: Any, buffer: int = 0, retire: int = 1000) -> Sam2Tracker:
     tracker = Sam2Tracker(model, buffer, retire)
     tracker.start((HEIGHT, WIDTH))
     return tracker
@@ -94,10 +107,7 @@ def predicted(
     state['images'] = torch.cat([input_image(frame, predictor.image_size) for frame in frames])
     state['cached_features'] = {}
     if point is not None:
-        # The predictor scales x by S / W and SAM 2 then adds 0.5: aim at the pixel's centre.
-        size = torch.tensor([WIDTH, HEIGHT])
-        centre = torch.tensor([point]) + 0.5 - 0.5 * size / predictor.image_size
-        predictor.add_new_points_or_box(state, prompt_t, 1, points=centre, labels=[1])
+        predictor.add_new_points_or_box(state, prompt_t, 1, points=[point], labels=[1])
     else:
         predictor.add_new_mask(state, prompt_t, 1, mask)
     return {
@@ -115,7 +125,7 @@ def test_masks_are_those_of_sam2s_own_predictor(
     sam21 = with_image_size(SAM2_CONFIGS / 'sam2.1' / 'sam2.1_hiera_t.yaml', 128, tmp_path)
     config = TINY if model == 'tiny' else sam21
     torch.manual_seed(3)
-    network = with_score_bias(build_sam2(config, None, 'cpu'), 10.0)
+    network = with_marked_time(with_score_bias(build_sam2(config, None, 'cpu'), 10.0))
     # 16 frames at least: in shorter videos the predictor scales its pointers' ages otherwise.
     frames = squares(18)
     prompt_t = len(frames) - 1 if reverse else 0
@@ -142,11 +152,12 @@ def test_masks_are_those_of_sam2s_own_predictor(
     assert sorted(masks) == sorted(expected) == list(range(len(frames)))
     shares = [float(item.float().mean()) for item in expected.values()]
     assert 0.01 < np.median(shares) < 0.99, 'masks that are empty or full would compare nothing'
-    # Not bit-equal: the predictor keeps its memories in bfloat16.
-    assert min(jaccard(masks[t], expected[t]) for t in masks) >= 0.98
+    # Not bit-equal, as the predictor keeps its memories in bfloat16; a wrong age of a memory or a
+    # wrong direction gives less than 0.9995 with these weights.
+    assert min(jaccard(masks[t], expected[t]) for t in masks) >= 0.9995
 
 
-def test_objects_of_one_batch_do_not_influence_one_another(tiny: torch.nn.Module) -> None:
+def test_objects_of_one_batch_do_not_influence_one_another(tiny: Any) -> None:
     points = [(45, 65), (220, 130), (128, 20)]
     frames = squares(5)
     together = started(tiny, buffer=2)
@@ -166,7 +177,7 @@ def test_objects_of_one_batch_do_not_influence_one_another(tiny: torch.nn.Module
                     assert jaccard(one[number], all_objects[number]) > 0.999
 
 
-def test_a_late_object_leaves_the_others_as_they_were(tiny: torch.nn.Module) -> None:
+def test_a_late_object_leaves_the_others_as_they_were(tiny: Any) -> None:
     frames = squares(6)
     calm, disturbed = started(tiny, buffer=3), started(tiny, buffer=3)
     for t, frame in enumerate(frames):
@@ -181,7 +192,7 @@ def test_a_late_object_leaves_the_others_as_they_were(tiny: torch.nn.Module) -> 
     assert sorted(masks) == [1, 2]
 
 
-def test_backward_masks_reach_as_far_as_the_buffer(tiny: torch.nn.Module) -> None:
+def test_backward_masks_reach_as_far_as_the_buffer(tiny: Any) -> None:
     tracker = started(tiny, buffer=3)
     frames = squares(6)
     tracker.track(frames[0])
@@ -201,7 +212,7 @@ def test_backward_masks_reach_as_far_as_the_buffer(tiny: torch.nn.Module) -> Non
     assert tracker.start_from_masks({}) == ({}, [])
 
 
-def test_a_buffer_of_none_tracks_forward_only(tiny: torch.nn.Module) -> None:
+def test_a_buffer_of_none_tracks_forward_only(tiny: Any) -> None:
     tracker = started(tiny, buffer=0)
     first, second = squares(2)
     tracker.track(first)
@@ -210,7 +221,7 @@ def test_a_buffer_of_none_tracks_forward_only(tiny: torch.nn.Module) -> None:
     assert (sorted(here), before) == ([1], [])
 
 
-def test_an_absent_object_is_empty_and_its_cohort_retires(tiny: torch.nn.Module) -> None:
+def test_an_absent_object_is_empty_and_its_cohort_retires(tiny: Any) -> None:
     frames = squares(8)
     tracker = started(tiny, buffer=7, retire=3)
     for frame in frames[:4]:
@@ -233,7 +244,7 @@ def test_an_absent_object_is_empty_and_its_cohort_retires(tiny: torch.nn.Module)
     assert len(before) == 2
 
 
-def test_memory_is_flat_on_a_long_stream(tiny: torch.nn.Module) -> None:
+def test_memory_is_flat_on_a_long_stream(tiny: Any) -> None:
     tracker = started(tiny, buffer=6)
     frames = squares(20)
     held_mb = []
@@ -252,7 +263,7 @@ def test_memory_is_flat_on_a_long_stream(tiny: torch.nn.Module) -> None:
     assert held_mb[39] == pytest.approx(floats * 4 / 1e6)
 
 
-def test_start_and_stop_forget_everything(tiny: torch.nn.Module) -> None:
+def test_start_and_stop_forget_everything(tiny: Any) -> None:
     frames = squares(3)
     tracker = started(tiny, buffer=4)
     tracker.track(frames[0])
@@ -271,7 +282,7 @@ def test_start_and_stop_forget_everything(tiny: torch.nn.Module) -> None:
         tracker.track(frames[2])
 
 
-def test_wrong_use_is_refused_by_rule(tiny: torch.nn.Module) -> None:
+def test_wrong_use_is_refused_by_rule(tiny: Any) -> None:
     tracker = started(tiny)
     with pytest.raises(ValueError, match='call track'):
         tracker.prompt([click(1, 45, 65)])
@@ -354,7 +365,7 @@ def test_a_yaml_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_tracker_loads_what_its_parameters_name(
-    tiny: torch.nn.Module, tmp_path: Path,
+    tiny: Any, tmp_path: Path,
 ) -> None:
     torch.save({'model': tiny.state_dict()}, tmp_path / 'tiny.pt')
     config = str(tmp_path / 'model_96.yaml')
@@ -374,7 +385,7 @@ def test_the_tracker_loads_what_its_parameters_name(
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-def test_a_gpu_tracks_as_the_cpu_does(tiny: torch.nn.Module) -> None:
+def test_a_gpu_tracks_as_the_cpu_does(tiny: Any) -> None:
     frames = squares(6)
     masks = {}
     for device in ('cpu', 'cuda'):
@@ -387,13 +398,15 @@ def test_a_gpu_tracks_as_the_cpu_does(tiny: torch.nn.Module) -> None:
     assert min(map(jaccard, masks['cpu'], masks['cuda'])) > 0.98
 
 
-def test_the_embedded_model_follows_a_square() -> None:
-    tracker = Sam2Tracker.load(TrackerSettings(), 'cpu')
+def test_the_embedded_model_follows_the_road() -> None:
+    frames = list(stream(2000, 8))
+    road = [torch.from_numpy(frame.semantic == NAMES.index('road')) for frame in frames]
+    tracker = Sam2Tracker.load(TrackerSettings(backward_buffer_frames=3), 'cpu')
     tracker.start((HEIGHT, WIDTH))
-    for t, frame in enumerate(squares(6)):
-        masks = tracker.track(frame)
-        if t == 0:
-            masks, _ = tracker.prompt([click(1, 45, 65)])
-        truth = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
-        truth[40:90, 20 + 4 * t:70 + 4 * t] = True
-        assert jaccard(masks[1], truth) > 0.5
+    for frame in frames[:4]:
+        tracker.track(torch.from_numpy(frame.rgb))
+    here, before = tracker.start_from_masks({1: road[3]})
+    masks = [here[1], *(earlier[1] for earlier in before)]
+    masks += [tracker.track(torch.from_numpy(frame.rgb))[1] for frame in frames[4:]]
+    for mask, truth in zip(masks, [*road[3::-1], *road[4:]], strict=True):
+        assert jaccard(mask, truth) > 0.6

@@ -1,0 +1,109 @@
+"""Settings tree <-> ROS parameters: declare, read back, and judge live changes."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.node import Node
+from rclpy.parameter import Parameter as RosParameter
+
+from ditta_ros import settings
+from ditta_ros.ros.node_parameters import all_parameters
+from ditta_ros.settings import Parameter, SettingError, Settings
+from ditta_ros.settings_yaml import limits
+
+INT64_MIN, INT64_MAX = -2**63, 2**63 - 1
+# Declared by rclpy itself, not by us.
+_RCLPY_PREFIXES = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
+
+
+def declare(node: Node) -> None:
+    """Declare every parameter of ``all_parameters`` on ``node``, with its descriptor.
+
+    ``node`` was made with ``automatically_declare_parameters_from_overrides=True``: what the
+    user gave is there already, so that an integer given for a float is taken as one (ROS
+    itself refuses ``amount: 30`` for 30.0), a wrong value is refused with the rule, and a
+    name that nobody knows is warned about.  Raises SettingError.
+    """
+    for parameter in all_parameters():
+        value = parameter.default
+        if node.has_parameter(parameter.name):
+            given = node.get_parameter(parameter.name).value
+            value = parameter.rule.check(parameter.name, given, type(parameter.default))
+            node.undeclare_parameter(parameter.name)
+        node.declare_parameter(parameter.name, value, descriptor(parameter), ignore_override=True)
+    for warning in unknown(node):
+        node.get_logger().warning(warning)
+
+
+def unknown(node: Node) -> list[str]:
+    """Return a warning for each parameter given to ``node`` that nobody reads."""
+    warnings = []
+    known = [parameter.name for parameter in all_parameters()]
+    for name in node.get_parameters_by_prefix(''):
+        if name in known or name.startswith(_RCLPY_PREFIXES):
+            continue
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f'did you mean {near[0]}?' if near else 'see config/ditta.yaml'
+        warnings.append(f'no parameter is called {name!r}, it is ignored: {hint}')
+    return warnings
+
+
+def descriptor(parameter: Parameter) -> ParameterDescriptor:
+    """Return what ``ros2 param describe`` shows of ``parameter``."""
+    rule = parameter.rule
+    out = ParameterDescriptor(
+        name=parameter.name, read_only=not rule.live,
+        description=rule.about + (f' [{rule.unit}]' if rule.unit else ''),
+        additional_constraints='' if rule.live else 'read at start')
+    if rule.choices:
+        out.additional_constraints = f'one of {limits(rule)}; {out.additional_constraints}'
+    if rule.low is None and rule.high is None:
+        return out
+    if isinstance(parameter.default, float):
+        out.floating_point_range = [FloatingPointRange(
+            from_value=-sys.float_info.max if rule.low is None else float(rule.low),
+            to_value=sys.float_info.max if rule.high is None else float(rule.high))]
+    else:
+        out.integer_range = [IntegerRange(
+            from_value=INT64_MIN if rule.low is None else int(rule.low),
+            to_value=INT64_MAX if rule.high is None else int(rule.high))]
+    return out
+
+
+def read(node: Node) -> Settings:
+    """Return the node's present parameters as Settings.  Raises SettingError."""
+    return settings.from_flat({
+        parameter.name: node.get_parameter(parameter.name).value
+        for parameter in settings.parameters()})
+
+
+def judge(
+    node: Node, apply: Callable[[Settings], None],
+) -> Callable[[Sequence[RosParameter[Any]]], SetParametersResult]:
+    """Return a callback for ``add_on_set_parameters_callback``.
+
+    A change that breaks a rule is refused with the rule as the reason; otherwise ``apply`` is
+    called with the settings as they are after the change.
+    """
+    ours = {parameter.name for parameter in settings.parameters()}
+
+    def on_set(changes: Sequence[RosParameter[Any]]) -> SetParametersResult:
+        changed = {change.name: change.value for change in changes if change.name in ours}
+        if changed:
+            try:
+                apply(settings.from_flat(settings.to_flat(read(node)) | changed))
+            except SettingError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    return on_set
