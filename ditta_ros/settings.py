@@ -83,6 +83,9 @@ class TrackerSettings(_Checked):
     GROUP = 'tracker'
     config: str = setting('', 'SAM 2 model yaml; empty: the embedded demo model')
     checkpoint: str = setting('', 'SAM 2 weights (.pt or .safetensors) that fit tracker.config')
+    image_size_px: int = setting(
+        0, "side of the square image that SAM 2 sees, a multiple of 32; 0: the configuration's",
+        'px', low=0, high=4096)
     max_objects: int = setting(
         100, 'objects prompted in one warm-up at most', 'objects', low=1, high=1000)
     backward_buffer_frames: int = setting(

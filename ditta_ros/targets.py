@@ -60,8 +60,7 @@ class Votes:
         mean = self.reliability / self.pixels.clamp_min(1)
         share = self.pixels / self.pixels.sum(1, keepdim=True).clamp_min(1)
         rarity = 1 - self.pixels_per_class / self.pixels_per_class.sum().clamp_min(1)
-        alpha = mean * share ** self.lambda_area * rarity ** self.lambda_freq
-        return torch.where(self.pixels > 0, alpha, 0).float()
+        return (mean * share ** self.lambda_area * rarity ** self.lambda_freq).float()
 
 
 def paint(masks: Mapping[int, Tensor], scores: Tensor, size_px: tuple[int, int]) -> Tensor:

@@ -32,6 +32,7 @@ EMBEDDED_MODEL = Path(__file__).parent / 'demo' / 'weights' / 'tiny_sam2'
 # SAM 2 reads the pointers of up to 15 past frames: after 16 without a sight of any of its
 # objects, all that a cohort remembers apart from its prompt is absence.
 RETIRE_AFTER_FRAMES = 16
+IMAGE_SIZE_STEP_PX = 32
 
 _BASE = 'sam2.modeling.sam2_base.SAM2Base'
 _PREDICTORS = (
@@ -103,7 +104,8 @@ class Sam2Tracker:
                 'embedded model')
         config = Path(settings.config or EMBEDDED_MODEL / 'model.yaml')
         checkpoint = Path(settings.checkpoint or EMBEDDED_MODEL / 'model.safetensors')
-        return cls(build_sam2(config, checkpoint, device), settings.backward_buffer_frames)
+        model = build_sam2(config, checkpoint, device, settings.image_size_px)
+        return cls(model, settings.backward_buffer_frames)
 
     @property
     def object_ids(self) -> tuple[int, ...]:
@@ -220,14 +222,23 @@ class Sam2Tracker:
         return self._size_px
 
 
-def build_sam2(config: Path, checkpoint: Path | None, device: torch.device | str) -> SAM2Base:
+def build_sam2(
+    config: Path, checkpoint: Path | None, device: torch.device | str, image_size_px: int = 0,
+) -> SAM2Base:
     """Build SAM 2's video model in float32, eval mode, from a SAM 2 style yaml and its weights.
 
     ``config`` has a ``model`` node as the yaml files of the sam2 package have; ``checkpoint`` is
     ``.pt`` holding ``{'model': state}`` or ``.safetensors`` (half precision is widened).  None:
-    random weights from torch's global generator.  Raises ModelError, in one line.
+    random weights from torch's global generator.  ``image_size_px`` is the side of the square
+    input, 0: the configuration's.  Raises ModelError, in one line.
     """
     node = _read_config(config)
+    if image_size_px % IMAGE_SIZE_STEP_PX:
+        raise ModelError(
+            f'tracker.image_size_px must be a multiple of {IMAGE_SIZE_STEP_PX}, got '
+            f'{image_size_px}: its position grid is tiled by windows')
+    if image_size_px:
+        node.image_size = image_size_px
     try:
         model = instantiate(node)
     except HydraException as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-STOP_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 60.0
 LOG_TAIL_LINES = 12
 
 

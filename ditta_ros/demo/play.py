@@ -75,7 +75,7 @@ class Play:
         silent = False
         next_s = 0.0
         for index, frame in enumerate(self._source):
-            if index == self._warm_up_frames:
+            if 0 < index == self._warm_up_frames:
                 self._await_frozen()
             time.sleep(max(0.0, next_s - time.monotonic()))
             next_s = time.monotonic() + 1 / self._source.rate_hz

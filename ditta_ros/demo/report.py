@@ -6,13 +6,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, Rectangle
 from rich.table import Table
 
 from ditta_ros.demo.play import Phase, Play
@@ -21,7 +21,10 @@ from ditta_ros.labels import UNLABELLED, LabelSet
 
 WARM_UP_COLOUR = '#b45309'
 FROZEN_COLOUR = '#15803d'
-WIDTH_PX, DPI = 1600, 100
+DPI = 100
+WIDTH_IN, LEFT_IN, RIGHT_IN, HEAD_IN = 16.0, 1.15, 0.12, 1.4
+GAP_IN, BAR_IN = 0.06, 0.24
+LEGEND_COLUMNS = 8
 
 
 @dataclass(frozen=True)
@@ -81,45 +84,69 @@ def save_picture(
     path: Path, title: str, subtitle: str, columns: Sequence[Column], label_set: LabelSet,
 ) -> None:
     """Draw rows frames / ISS / adapted / truth (where there is truth), one column per moment."""
-    matplotlib.rcParams['font.family'] = 'DejaVu Sans'
     rows = ['frames', 'ISS', 'adapted']
     if any(column.truth is not None for column in columns):
         rows.append('truth')
-    height, width = columns[0].rgb.shape[:2]
-    left_in, right_in, top_in, gap_in = 1.15, 0.12, 1.4, 0.06
     present = _present(columns)
-    legend_rows = math.ceil(len(present) / 8)
-    bottom_in = 0.25 + 0.3 * legend_rows
-    page_w = WIDTH_PX / DPI
-    cell_w = (page_w - left_in - right_in - gap_in * (len(columns) - 1)) / len(columns)
-    cell_h = cell_w * height / width
-    page_h = top_in + bottom_in + len(rows) * cell_h + gap_in * (len(rows) - 1)
-    figure = Figure(figsize=(page_w, page_h), dpi=DPI, facecolor='white')
-
+    height, width = columns[0].rgb.shape[:2]
+    page = Page(len(columns), len(rows), height / width, math.ceil(len(present) / LEGEND_COLUMNS))
+    page.text(LEFT_IN, page.height_in - 0.14, title, 'left', 'top', size=16, weight='bold')
+    page.text(LEFT_IN, page.height_in - 0.47, subtitle, 'left', 'top', size=11.5, color='#444444')
+    _draw_phases(page, columns)
     for x, column in enumerate(columns):
+        page.text(page.left_in(x) + page.cell_width_in / 2, page.top_in + 0.1,
+                  f'frame {column.index} · {column.time_s:.1f} s', 'center', 'bottom', size=11)
         for y, row in enumerate(rows):
-            left = left_in + x * (cell_w + gap_in)
-            bottom = page_h - top_in - (y + 1) * cell_h - y * gap_in
-            axes = figure.add_axes((
-                left / page_w, bottom / page_h, cell_w / page_w, cell_h / page_h))
-            _draw_cell(axes, column, row, label_set)
-            if x == 0:
-                figure.text(
-                    (left_in - 0.12) / page_w, (bottom + cell_h / 2) / page_h, row, ha='right',
-                    va='center', fontsize=13, fontweight='bold')
-        figure.text(
-            (left_in + x * (cell_w + gap_in) + cell_w / 2) / page_w,
-            (page_h - top_in + 0.1) / page_h, f'frame {column.index} · {column.time_s:.1f} s',
-            ha='center', va='bottom', fontsize=11)
-    _draw_phases(figure, columns, left_in, cell_w, gap_in, page_h - top_in + 0.36)
-    figure.text(
-        left_in / page_w, (page_h - 0.14) / page_h, title, fontsize=16, fontweight='bold',
-        va='top')
-    figure.text(
-        left_in / page_w, (page_h - 0.47) / page_h, subtitle, fontsize=11.5, va='top',
-        color='#444444')
-    _draw_legend(figure, present, label_set)
-    figure.savefig(path)
+            _draw_cell(page.axes(x, y), column, row, label_set)
+    for y, row in enumerate(rows):
+        page.text(LEFT_IN - 0.12, page.bottom_in(y) + page.cell_height_in / 2, row, 'right',
+                  'center', size=13, weight='bold')
+    _draw_legend(page.figure, present, label_set)
+    page.figure.savefig(path)
+
+
+class Page:
+    """A grid of cells under a title and over a legend; lengths in inches from the lower left."""
+
+    def __init__(self, columns: int, rows: int, aspect: float, legend_rows: int) -> None:
+        """``aspect``: height of a cell by its width."""
+        free_in = WIDTH_IN - LEFT_IN - RIGHT_IN - GAP_IN * (columns - 1)
+        self.cell_width_in = free_in / columns
+        self.cell_height_in = self.cell_width_in * aspect
+        grid_in = rows * (self.cell_height_in + GAP_IN) - GAP_IN
+        self.top_in = 0.25 + 0.3 * legend_rows + grid_in
+        self.height_in = self.top_in + HEAD_IN
+        self.figure = Figure(figsize=(WIDTH_IN, self.height_in), dpi=DPI, facecolor='white')
+
+    def left_in(self, x: int) -> float:
+        """Return the left edge of column ``x``."""
+        return LEFT_IN + x * (self.cell_width_in + GAP_IN)
+
+    def bottom_in(self, y: int) -> float:
+        """Return the lower edge of row ``y``, counted from the top."""
+        return self.top_in - (y + 1) * self.cell_height_in - y * GAP_IN
+
+    def axes(self, x: int, y: int) -> Axes:
+        """Return empty axes that fill a cell."""
+        axes = self.figure.add_axes((
+            self.left_in(x) / WIDTH_IN, self.bottom_in(y) / self.height_in,
+            self.cell_width_in / WIDTH_IN, self.cell_height_in / self.height_in))
+        axes.set_axis_off()
+        return axes
+
+    def text(
+        self, x_in: float, y_in: float, text: str, across: str, up: str, **style: Any,
+    ) -> None:
+        """Write ``text`` at a point, aligned ``across`` and ``up`` as matplotlib names it."""
+        self.figure.text(
+            x_in / WIDTH_IN, y_in / self.height_in, text, ha=across, va=up, **style)
+
+    def bar(self, left_in: float, right_in: float, bottom_in: float, colour: str) -> None:
+        """Draw a flat bar ``BAR_IN`` high."""
+        self.figure.patches.append(Rectangle(
+            (left_in / WIDTH_IN, bottom_in / self.height_in), (right_in - left_in) / WIDTH_IN,
+            BAR_IN / self.height_in, transform=self.figure.transFigure, facecolor=colour,
+            edgecolor='none'))
 
 
 def _present(columns: Sequence[Column]) -> list[int]:
@@ -131,7 +158,6 @@ def _present(columns: Sequence[Column]) -> list[int]:
 
 
 def _draw_cell(axes: Axes, column: Column, row: str, label_set: LabelSet) -> None:
-    axes.set_axis_off()
     if row == 'frames':
         axes.imshow(column.rgb, interpolation='antialiased')
         return
@@ -141,34 +167,27 @@ def _draw_cell(axes: Axes, column: Column, row: str, label_set: LabelSet) -> Non
     axes.imshow(label_set.colorize(label), interpolation='nearest')
     if row != 'truth' and column.truth is not None:
         known = column.truth != UNLABELLED
-        right = float(np.mean(label[known] == column.truth[known])) if known.any() else 0.0
+        correct = float(np.mean(label[known] == column.truth[known])) if known.any() else 0.0
         axes.text(
-            0.97, 0.04, f'{100 * right:.0f} % correct', transform=axes.transAxes, ha='right',
+            0.97, 0.04, f'{100 * correct:.0f} % correct', transform=axes.transAxes, ha='right',
             va='bottom', fontsize=10, color='white', fontweight='bold',
             path_effects=[patheffects.withStroke(linewidth=2.5, foreground='black')])
 
 
-def _draw_phases(
-    figure: Figure, columns: Sequence[Column], left_in: float, cell_w: float, gap_in: float,
-    y_in: float,
-) -> None:
-    """Draw a coloured bar over the columns of each phase, with its name."""
-    page_w, page_h = figure.get_size_inches()
-    for warm_up, colour, text in (
+def _draw_phases(page: Page, columns: Sequence[Column]) -> None:
+    """Draw a bar over the columns of each phase, with its name."""
+    for warm_up, colour, name in (
             (True, WARM_UP_COLOUR, 'warm-up: labelled by the plain model'),
             (False, FROZEN_COLOUR, 'adapted and frozen')):
         at = [x for x, column in enumerate(columns) if column.warm_up == warm_up]
         if not at:
             continue
-        left = left_in + at[0] * (cell_w + gap_in)
-        right = left_in + at[-1] * (cell_w + gap_in) + cell_w
-        fitting = text if right - left > 3.5 else text.partition(':')[0]
-        figure.patches.append(matplotlib.patches.Rectangle(
-            (left / page_w, y_in / page_h), (right - left) / page_w, 0.24 / page_h,
-            transform=figure.transFigure, facecolor=colour, edgecolor='none'))
-        figure.text(
-            (left + right) / 2 / page_w, (y_in + 0.115) / page_h, fitting, ha='center', va='center',
-            fontsize=10.5, color='white', fontweight='bold')
+        left_in, right_in = page.left_in(at[0]), page.left_in(at[-1]) + page.cell_width_in
+        bottom_in = page.top_in + 0.36
+        page.bar(left_in, right_in, bottom_in, colour)
+        fitting = name if right_in - left_in > 3.5 else name.partition(':')[0]
+        page.text((left_in + right_in) / 2, bottom_in + BAR_IN / 2 - 0.01, fitting, 'center',
+                  'center', size=10.5, color='white', weight='bold')
 
 
 def _draw_legend(figure: Figure, present: Sequence[int], label_set: LabelSet) -> None:
@@ -177,6 +196,6 @@ def _draw_legend(figure: Figure, present: Sequence[int], label_set: LabelSet) ->
               label=label_set.names[label])
         for label in present]
     figure.legend(
-        handles=patches, loc='lower center', ncols=min(len(patches), 8) or 1, frameon=False,
-        fontsize=11, handlelength=1.3, handleheight=1.1, columnspacing=1.6,
+        handles=patches, loc='lower center', ncols=min(len(patches), LEGEND_COLUMNS) or 1,
+        frameon=False, fontsize=11, handlelength=1.3, handleheight=1.1, columnspacing=1.6,
         bbox_to_anchor=(0.5, 0.0))

@@ -45,7 +45,7 @@ class Stream:
         """Count the frames of ``source`` and of the warm-up that ``values`` ask for."""
         frames = source.length_frames or sum(1 for _ in source)
         rule = from_flat({**values, 'warm_up.stream_length_frames': frames}).warm_up
-        warm_up_frames = length_frames(rule)
+        warm_up_frames = length_frames(rule) if rule.amount > 0 else 0
         if warm_up_frames is None:
             raise SettingError(
                 'the demo counts its warm-up in percent or frames, got warm_up.unit seconds')
@@ -86,8 +86,9 @@ def play_through_node(
         session = open_session(from_flat(
             {**values, 'warm_up.unit': 'frames', 'warm_up.amount': 0.0}))
         player.wait_for_node(NODE_START_S)
-        progress.print(f'the node listens; playing {stream.frames} frames of {stream.title}, '
-                       f'{stream.warm_up_frames} of them to warm up')
+        progress.print(
+            f'the node listens; playing {stream.frames} frames of {stream.title}, '
+            f'{stream.warm_up_frames} of them to warm up', soft_wrap=True)
         progress.update(task, description='playing', total=stream.frames)
 
         def tell(status: Mapping[str, Any]) -> None:
@@ -105,8 +106,8 @@ def play_through_node(
             if played.answer is not None and not played.warm_up:
                 scorer.add(played.answer.label, played.frame.label, played.answer.reliability)
         exit_code = node.stop()
-        progress.print(f'the node labelled {play.labelled} frames and adapted in '
-                       f'{play.adaptation_s:.0f} s')
+        progress.print(
+            f'the node labelled {play.labelled} frames and adapted in {play.adaptation_s:.0f} s')
     return Walk(play, scorer.scores(), kept, exit_code), session
 
 
@@ -149,9 +150,10 @@ def report(
         if played.answer is not None]
     if columns:
         save_picture(picture, stream.title, f'{after}:  {changes}', columns, label_set)
-        console.print(f'picture    {picture}', highlight=False)
-    console.print(f'masks      {out / "masks"}  (MCAP: open it in Foxglove or RViz)',
-                  highlight=False)
+        console.print(f'picture    {picture}', highlight=False, soft_wrap=True)
+    console.print(
+        f'masks      {out / "masks"}  (MCAP: open it in Foxglove or RViz)', highlight=False,
+        soft_wrap=True)
     if walk.exit_code != 0:
         console.print(
             f'the node ended with exit code {walk.exit_code}: see {out / "node.log"}', style='red')

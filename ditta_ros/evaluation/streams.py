@@ -1,6 +1,6 @@
 """The plain model (ISS) against DiTTA over fixed streams of the demo world.
 
-``python -m ditta_ros.evaluation.streams --shift noise:0.5 --shift clean --seeds 8 --warm-up 25``
+``python -m ditta_ros.evaluation.streams --shift noise:0.7 --shift clean --seeds 8 --warm-up 25``
 
 Every frame is seen once and the adaptation is given all the time that it wants; scored are the
 frames after the warm-up.  Means are over streams.  No model was trained on these seeds.
@@ -163,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the comparison; 2 for input that does not work."""
     options = _parser().parse_args(arguments)
     console = Console()
-    shifts = options.shift or ['noise:0.5', 'clean']
+    shifts = options.shift or ['noise:0.7', 'clean']
     try:
         values = {'warm_up.unit': 'percent', 'warm_up.amount': options.warm_up,
                   **parse_overrides(options.overrides)}
@@ -209,7 +209,7 @@ def _parser() -> argparse.ArgumentParser:
         description='Compares plain SegFormer (ISS) with DiTTA over streams of the demo world.')
     parser.add_argument(
         '--shift', action='append', metavar='KIND:STRENGTH',
-        help='clean, or for example noise:0.5; may be repeated (default: noise:0.5 and clean)')
+        help='clean, or for example noise:0.5; may be repeated (default: noise:0.7 and clean)')
     parser.add_argument('--seeds', type=int, default=8, help='streams of each shift')
     parser.add_argument('--first-seed', type=int, default=FIRST_SEED)
     parser.add_argument('--frames', type=int, default=FRAMES, help='length of a stream')

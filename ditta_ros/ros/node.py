@@ -1,173 +1,39 @@
-"""ditta_node: camera images in, labelled images out, adapting on the way.
-
-| direction | name | type |
-|---|---|---|
-| in | ``image``, or ``image/compressed`` | sensor_msgs/Image, CompressedImage |
-| out | ``segmentation/mask`` | Image mono8: class index, 255 unlabelled |
-| out | ``segmentation/confidence`` | Image mono8: reliability (Eq. 2), 0..255 |
-| out | ``segmentation/overlay`` | Image rgb8, only while somebody listens |
-| out | ``segmentation/status`` | std_msgs/String, JSON, latched |
-
-A lifecycle node that configures and activates itself (parameter ``autostart``): configure loads
-the models, activate subscribes, deactivate unsubscribes and keeps what was learnt, cleanup
-frees the memory.
-"""
+"""ditta_node, the program: ``ros2 run ditta_ros ditta_node``; the node is in ``ditta_node``."""
 
 from __future__ import annotations
 
-import signal
 import sys
-from functools import partial
-from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING
 
 import rclpy
-from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.signals import SignalHandlerOptions
-from rclpy.subscription import Subscription
-from sensor_msgs.msg import CompressedImage, Image
 
 from ditta_ros.errors import one_line
-from ditta_ros.frame import Frame
-from ditta_ros.ros import parameters, qos
-from ditta_ros.ros.lifecycle import transition
+from ditta_ros.ros.interrupts import ignore_interrupts, raise_on_interrupt
 from ditta_ros.ros.logs import forwarding
-from ditta_ros.ros.messages import CameraImage, to_frame
-from ditta_ros.ros.outputs import Outputs
-from ditta_ros.ros.worker import Worker
-from ditta_ros.session import Segmentation, Session, open_session
-from ditta_ros.settings import Settings
+
+if TYPE_CHECKING:
+    from ditta_ros.ros.ditta_node import DittaNode
 
 SPIN_S = 0.1  # an interrupt waits for the executor this long at most
-WATCH_S = 1.0
 
 
-class DittaNode(LifecycleNode):
-    """Labels the images of one camera.  Raises SettingError where a parameter breaks its rule."""
-
-    def __init__(self) -> None:
-        super().__init__('ditta', automatically_declare_parameters_from_overrides=True)
-        self._session: Session | None = None
-        self._worker: Worker[CameraImage] | None = None
-        self._subscription: Subscription[Any] | None = None
-        parameters.declare(self)
-        self._settings = parameters.read(self)
-        self.add_on_set_parameters_callback(parameters.judge(self, self._apply))
-        self._outputs = Outputs(self)
-        # Steady: it must tick while simulated time stands still.
-        self.create_timer(WATCH_S, self._watch, clock=Clock(clock_type=ClockType.STEADY_TIME))
-
-    def autostart(self) -> bool:
-        """Configure and activate where the parameter says so; return whether that went well."""
-        if not self.get_parameter('autostart').value:
-            return True
-        success = TransitionCallbackReturn.SUCCESS
-        return self.trigger_configure() == success and self.trigger_activate() == success
-
-    @transition
-    def on_configure(self, state: LifecycleState) -> None:
-        """Load the models."""
-        super().on_configure(state)
-        self._session = session = open_session(self._settings)
-
-        def publish(message: CameraImage, frame: Frame, segmentation: Segmentation) -> None:
-            self._outputs.publish(
-                message.header, frame, segmentation, session.label_set,
-                self._settings.overlay_alpha)
-
-        self._worker = Worker(
-            session, partial(to_frame, device=session.device), publish,
-            self._outputs.publish_status)
-
-    @transition
-    def on_activate(self, state: LifecycleState) -> None:
-        """Subscribe to the camera and start labelling."""
-        assert self._worker is not None
-        super().on_activate(state)
-        self._subscribe(self._worker)
-        self._worker.start()
-
-    @transition
-    def on_deactivate(self, state: LifecycleState) -> None:
-        """Unsubscribe and stop labelling; the adapted model stays."""
-        self._halt()
-        super().on_deactivate(state)
-
-    @transition
-    def on_cleanup(self, state: LifecycleState) -> None:
-        """Free the models' memory."""
-        self._release()
-        super().on_cleanup(state)
-
-    @transition
-    def on_shutdown(self, state: LifecycleState) -> None:
-        """Stop whatever runs and free the models' memory."""
-        self._release()
-        super().on_shutdown(state)
-
-    @transition
-    def on_error(self, state: LifecycleState) -> None:
-        """After a fault in a transition: back to unconfigured, with nothing held."""
-        self._release()
-        super().on_error(state)
-
-    def destroy_node(self) -> None:
-        """Stop labelling, free the models, and leave the graph."""
-        self._release()
-        super().destroy_node()
-
-    def _subscribe(self, worker: Worker[CameraImage]) -> None:
-        compressed = self.get_parameter('image_transport').value == 'compressed'
-        # Beside the image as it is remapped: image:=/front/image means /front/image/compressed.
-        topic = self.resolve_topic_name('image') + ('/compressed' if compressed else '')
-        profile = qos.copy(qos.IMAGE_IN)
-        self._subscription = self.create_subscription(
-            CompressedImage if compressed else Image, topic, worker.offer, profile,
-            event_callbacks=qos.naming_incompatible(self, topic, profile),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
-        self.get_logger().info(f'labelling {topic}')
-
-    def _halt(self) -> None:
-        if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
-            self._subscription = None
-        if self._worker is not None:
-            self._worker.stop()
-
-    def _release(self) -> None:
-        self._halt()
-        self._worker = None
-        if self._session is not None:
-            self._session.close()
-            self._session = None
-
-    def _apply(self, settings: Settings) -> None:
-        self._settings = settings
-        if self._session is not None:
-            self._session.settings = settings
-
-    def _watch(self) -> None:
-        if self._worker is not None and self._worker.died:
-            raise RuntimeError('the worker thread ended with the error above: please report it')
+def start(args: list[str] | None) -> DittaNode | None:
+    """Make the node; None where its arguments or parameters do not allow it, with the reason."""
+    # Here, as it imports torch: seconds in which the user may interrupt, too.
+    from ditta_ros.ros.ditta_node import DittaNode
+    try:
+        # rclpy's own handlers would take the context away before the worker has stopped.
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        return DittaNode()
+    except (ValueError, RuntimeError) as error:
+        sys.stderr.write(f'ditta_node: {one_line(error)}\n')
+        return None
 
 
-def _interrupt(_: int, __: FrameType | None) -> None:
-    _ignore_interrupts()
-    raise KeyboardInterrupt
-
-
-def _ignore_interrupts() -> None:
-    """Let the clearing up finish: in a terminal a launched node gets the same interrupt twice."""
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, signal.SIG_IGN)
-
-
-def run() -> int:
-    """Run the node until it is interrupted; 1 where it cannot start."""
-    node = DittaNode()
+def run(node: DittaNode) -> int:
+    """Run ``node`` until it is interrupted; 1 where it cannot load its models or subscribe."""
     with forwarding(node.get_logger()):
         try:
             if not node.autostart():
@@ -178,25 +44,20 @@ def run() -> int:
                 executor.spin_once(timeout_sec=SPIN_S)
             return 0
         finally:
-            _ignore_interrupts()
+            ignore_interrupts()
             node.destroy_node()
 
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until SIGINT or SIGTERM (0); 1 where it cannot start, with the reason."""
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, _interrupt)
+    raise_on_interrupt()
     try:
-        # rclpy's own handlers would take the context away before the worker has stopped.
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-        return run()
+        node = start(args)
+        return 1 if node is None else run(node)
     except KeyboardInterrupt:
         return 0
-    except (ValueError, RuntimeError) as error:
-        sys.stderr.write(f'ditta_node: {one_line(error)}\n')
-        return 1
     finally:
-        _ignore_interrupts()
+        ignore_interrupts()
         rclpy.try_shutdown()
 
 

@@ -69,6 +69,13 @@ def test_a_stream_that_is_all_warm_up_is_waited_for_at_its_end() -> None:
     assert diary.entries == ['frame 0', 'frame 1', 'frozen']
 
 
+def test_a_stream_without_warm_up_waits_for_nothing() -> None:
+    diary = Diary()
+    run = Play(source(2), diary, 0, lambda status: None)  # type: ignore[arg-type]
+    assert [item.warm_up for item in run.frames()] == [False, False]
+    assert diary.entries == ['frame 0', 'frame 1']
+
+
 def test_a_frame_without_an_answer_is_counted_as_dropped() -> None:
     run = Play(source(4), Diary((1, 3)), 1, lambda status: None)  # type: ignore[arg-type]
     frames = list(run.frames())

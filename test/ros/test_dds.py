@@ -17,6 +17,7 @@ def test_the_profile_has_room_for_images() -> None:
 
     assert number('segment_size') == 64 * MB
     assert number('maxMessageSize') == 16 * MB
+    assert number('healthy_check_timeout_ms') == 10_000
     assert number('sendBufferSize') == number('receiveBufferSize') == 4 * MB
 
 

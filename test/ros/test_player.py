@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rclpy
-from random_models import CLASSES, save_random_segformer
 from rclpy.context import Context
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from sensor_msgs.msg import Image
@@ -20,6 +19,7 @@ from ditta_ros.demo.node_process import NodeError, NodeProcess
 from ditta_ros.ros.dds import process_environment
 from ditta_ros.ros.player import OUTPUTS, Player, PlayerError
 from ditta_ros.ros.qos import IMAGE_IN, IMAGE_OUT, LATCHED
+from random_models import CLASSES, save_random_segformer
 
 HEIGHT, WIDTH = 48, 80
 RGB = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
@@ -92,10 +92,8 @@ def impostor(context: Context, frame_id: str | None) -> Iterator[Impostor]:
     executor.add_node(made.node)
 
     def spin() -> None:
-        try:
+        with suppress(ExternalShutdownException):
             executor.spin()
-        except ExternalShutdownException:
-            pass
 
     thread = threading.Thread(target=spin)
     thread.start()

@@ -45,8 +45,7 @@ def main() -> int:
             parallel.run(segmenter.rate_pool, args.processes, device, segmenter_folder, work,
                          Progress('reliability of the pool'))
         if 'tracker' in args.stages:
-            parallel.run(tracker.train, args.processes, device, _tracker_plan(args), config, work,
-                         tracker_folder / 'model.safetensors', Progress('tracker'))
+            _train_tracker(args, device, tracker_folder, work)
         if 'measure' in args.stages:
             torch.set_num_threads(args.processes)
             _measure(segmenter_folder, tracker_folder)
@@ -66,11 +65,17 @@ def _measure(segmenter_folder: Path, tracker_folder: Path) -> None:
         segmenter_folder, sam2, Progress('measure tracker')))
 
 
-def _tracker_plan(args: argparse.Namespace) -> tracker.TrackerPlan:
-    plan = tracker.TrackerPlan(seed=args.seed)
-    return dataclasses.replace(plan, stages=tuple(
-        dataclasses.replace(stage, steps=_scaled(stage.steps, args.scale))
-        for stage in plan.stages))
+def _train_tracker(args: argparse.Namespace, device: str, folder: Path, work: Path) -> None:
+    weights, start = folder / 'model.safetensors', None
+    for number, full in enumerate(tracker.PLANS, 1):
+        plan = dataclasses.replace(
+            full, seed=args.seed + full.seed,
+            cosine_steps=_scaled(full.cosine_steps, args.scale),
+            stages=tuple(dataclasses.replace(stage, steps=_scaled(stage.steps, args.scale))
+                         for stage in full.stages))
+        parallel.run(tracker.train, args.processes, device, plan, folder / 'model.yaml', start,
+                     work, weights, Progress(f'tracker, run {number} of {len(tracker.PLANS)}'))
+        start = weights
 
 
 def _scaled(steps: int, scale: float) -> int:

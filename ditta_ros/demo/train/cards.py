@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ditta_ros.demo.train.measure import MIN_VISIBLE_PX, SEEDS, TRACKED_FRAMES
+from ditta_ros.demo.train.measure import MIN_VISIBLE_PX, RATE_HZ, SEEDS, TRACKED_FRAMES
 from ditta_ros.demo.world import NAMES
 
 _COMMAND = 'python -m ditta_ros.demo.train'
@@ -24,7 +24,7 @@ A small SegFormer (transformers' `SegformerForSemanticSegmentation`) for the pro
 ditta_ros, trained on its clean frames alone, from scratch. It knows nothing of real images.
 Licence: Apache-2.0, like the project. Reproduce: `{_COMMAND}`.
 
-Clean: mIoU **{figures['clean']:.3f}** on {_WORLDS}.
+Clean: mIoU **{figures['clean']:.3f}** on every fifth of 40 frames of {_WORLDS}.
 
 mIoU under a shift, by its strength:
 
@@ -50,11 +50,11 @@ A small SAM 2 (sam2's own classes, built from `model.yaml`) for the procedural w
 trained from scratch on worlds with and without shifts. It knows nothing of real images. The
 weights are kept in fp16. Licence: Apache-2.0, like the project. Reproduce: `{_COMMAND}`.
 
-J (intersection over union) of a track over {TRACKED_FRAMES} frames at 10 Hz on clean frames of
-{_WORLDS}. Each object is prompted once, on the first frame (forward) or the last (reverse); the
-prompts are those that DiTTA makes, and "mask" starts the same objects from their true masks. The
-mean runs over objects and frames in which at least {MIN_VISIBLE_PX} px of the object are in view;
-the prompted frame itself is not counted.
+J (intersection over union) of a track over {TRACKED_FRAMES} frames at {RATE_HZ:g} Hz on clean
+frames of {_WORLDS}. Each object is prompted once, on
+the first frame (forward) or the last (reverse); the prompts are those that DiTTA makes, and "mask"
+starts the same objects from their true masks. The mean runs over objects and frames in which at
+least {MIN_VISIBLE_PX} px of the object are in view; the prompted frame itself is not counted.
 
 {_table(['prompt', 'direction', 'J', 'objects'], rows)}
 

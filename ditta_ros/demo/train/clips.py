@@ -52,13 +52,19 @@ class _Clip:
 
 def draw_batch(
     pool: Pool, rng: np.random.Generator, clips: int, frames: int, objects: int, size_px: int,
+    by_class: bool = False,
 ) -> Batch:
-    """Draw ``clips`` clips of ``frames`` frames with ``objects`` clicked objects each."""
+    """Draw ``clips`` clips of ``frames`` frames with ``objects`` clicked objects each.
+
+    ``by_class``: every class is as likely as any other, as among DiTTA's prompts; else large
+    objects are somewhat more likely than small ones.
+    """
     pixels: list[torch.Tensor] = []
     masks, owner, clicks, semantic = [], [], [], []
     while len(pixels) < clips:
         clip = _augmented(pool, rng, frames, size_px)
-        ids = _pick_objects(clip.instance[0], rng, objects)
+        ids = _pick_objects(
+            clip.instance[0], clip.semantic[0] if by_class else None, rng, objects)
         if ids is None:
             continue
         for object_id in ids:
@@ -117,14 +123,17 @@ def _recolour(rng: np.random.Generator):  # type: ignore[no-untyped-def]
 
 
 def _pick_objects(
-    instance: np.ndarray, rng: np.random.Generator, objects: int,
+    instance: np.ndarray, semantic: np.ndarray | None, rng: np.random.Generator, objects: int,
 ) -> np.ndarray | None:
-    """Ids of ``objects`` instances, large ones somewhat more often; repeated where too few."""
-    ids, area_px = np.unique(instance, return_counts=True)
+    """Ids of ``objects`` instances, repeated where there are too few; None: less than two."""
+    ids, first, area_px = np.unique(instance, return_index=True, return_counts=True)
     large = area_px > MIN_AREA_SHARE * instance.size
-    ids, weight = ids[large], area_px[large] ** 0.35
-    if len(ids) < 2:
+    if large.sum() < 2:
         return None
+    ids, weight = ids[large], area_px[large] ** 0.35
+    if semantic is not None:
+        class_id = semantic.flat[first[large]]
+        weight /= [weight[class_id == own].sum() for own in class_id]
     return rng.choice(ids, objects, replace=len(ids) < objects, p=weight / weight.sum())
 
 

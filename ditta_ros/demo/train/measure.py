@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 
 from ditta_ros.demo.shifts import KINDS, Shift
 from ditta_ros.demo.train.progress import Tell
-from ditta_ros.demo.world import NAMES, WorldFrame, stream
+from ditta_ros.demo.world import NAMES, World, WorldFrame, stream
 from ditta_ros.evaluation.metrics import Confusion
 from ditta_ros.frame import Frame
 from ditta_ros.labeller import IssLabeller
@@ -23,6 +24,7 @@ from ditta_ros.tracker import Sam2Tracker
 
 SEEDS = tuple(range(1000, 1016))
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)
+RATE_HZ = 10.0
 TRACKED_FRAMES = 20
 # A track is scored on the frames in which at least this much of its object is in view.
 MIN_VISIBLE_PX = 20
@@ -38,15 +40,21 @@ class TrackQuality:
     objects: int
 
 
+def stills() -> list[tuple[int, int, WorldFrame]]:
+    """Return seed, frame index and clean frame of every fifth of 40 frames of each seed."""
+    return [(seed, index, world.frame(index / RATE_HZ))
+            for seed in SEEDS for world in [World(seed)] for index in range(0, 40, 5)]
+
+
 def segmentation_quality(
-    segmenter: Segmenter, shift: Shift | None,
+    segmenter: Segmenter, frames: list[tuple[int, int, WorldFrame]], shift: Shift | None,
 ) -> tuple[float, dict[str, float]]:
-    """Return mIoU and the IoU per class over every fifth of 40 frames of each seed."""
+    """Return mIoU and the IoU per class over ``frames`` (see :func:`stills`) under a shift."""
     confusion = Confusion(len(NAMES))
-    for seed in SEEDS:
-        for world in list(stream(seed, 40, shift=shift))[::5]:
-            label, _ = _label(segmenter, world)
-            confusion.add(world.semantic, label.cpu().numpy())
+    for seed, index, world in frames:
+        rgb = world.rgb if shift is None else shift.apply(world.rgb, world.depth_m, index, seed)
+        label, _ = _label(segmenter, rgb)
+        confusion.add(world.semantic, label.cpu().numpy())
     per_class = confusion.class_iou()
     return confusion.mean_iou(), dict(zip(NAMES, per_class.tolist(), strict=True))
 
@@ -62,7 +70,7 @@ def track_quality(
     scores: dict[str, list[float]] = {name: [] for name in NAMES}
     objects = 0
     for seed in SEEDS:
-        frames = list(stream(seed, TRACKED_FRAMES + 1, shift=shift))
+        frames = list(stream(seed, TRACKED_FRAMES + 1, RATE_HZ, shift))
         start = frames[-1] if reverse else frames[0]
         prompts = propose_on(segmenter, start)
         objects += len(prompts)
@@ -81,12 +89,12 @@ def track_quality(
 
 def propose_on(segmenter: Segmenter, world: WorldFrame) -> list[Prompt]:
     """The prompts that DiTTA would make on a first frame."""
-    label, reliability = _label(segmenter, world)
+    label, reliability = _label(segmenter, world.rgb)
     return propose(label, reliability, None, TAU, margin_px=0, first_object_id=1, room=100, t=0)
 
 
-def _label(segmenter: Segmenter, world: WorldFrame) -> tuple[torch.Tensor, torch.Tensor]:
-    frame = Frame.from_array(world.rgb, device=segmenter.device)
+def _label(segmenter: Segmenter, rgb: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    frame = Frame.from_array(rgb, device=segmenter.device)
     with torch.no_grad():
         return IssLabeller(segmenter.head).label(segmenter.encode(frame), frame.size_px, TAU)
 
@@ -108,7 +116,8 @@ def _tracks(
     else:
         _, backward = tracker.prompt(prompts)
     if reverse:
-        yield from zip(frames[-2::-1], backward, strict=True)
+        # A tracker that has seen nothing for long stops early: no masks from there on.
+        yield from zip_longest(frames[-2::-1], backward, fillvalue={})
     else:
         for world, image in zip(frames[1:], images[1:], strict=True):
             yield world, tracker.track(image)
@@ -117,14 +126,15 @@ def _tracks(
 def measure_segmenter(folder: Path, tell: Tell) -> dict[Any, Any]:
     """Return {'clean': .., 'per_class': .., 'shifts': {kind: {strength: mIoU}}}."""
     segmenter = Segmenter.load(str(folder), 'cpu')
-    clean, per_class = segmentation_quality(segmenter, None)
+    frames = stills()
+    clean, per_class = segmentation_quality(segmenter, frames, None)
     figures: dict[str, Any] = {'clean': clean, 'per_class': per_class, 'shifts': {}}
     steps, done = len(KINDS) * len(STRENGTHS), 0
     for kind in KINDS:
         figures['shifts'][kind] = {}
         for strength in STRENGTHS:
             figures['shifts'][kind][strength], _ = segmentation_quality(
-                segmenter, Shift(kind, strength))
+                segmenter, frames, Shift(kind, strength))
             done += 1
             tell(done, steps, f'clean {clean:.3f}')
     return figures

@@ -38,22 +38,44 @@ class Stage:
     frames: int
     objects: int
     mask_share: float  # of the steps, prompted by a true mask instead of a click
+    by_class: bool = False  # all classes are equally likely to be prompted
 
 
 @dataclass(frozen=True)
 class TrackerPlan:
-    """How long and how fast the tracker learns."""
+    """How long and how fast the tracker learns in one run of the learning rate from high to low.
 
-    stages: tuple[Stage, ...] = (
-        Stage(steps=2500, clips=5, frames=1, objects=6, mask_share=0.0),
-        Stage(steps=850, clips=3, frames=4, objects=4, mask_share=0.3),
-        Stage(steps=550, clips=2, frames=6, objects=5, mask_share=0.3))
-    learning_rate: float = 1e-3
+    ``image_size_px`` is the side of the input; ``cosine_steps`` are those over which the learning
+    rate falls to its last value; ``dense_help`` is the weight of :class:`DenseHelp` on single
+    frames, and on clips.
+    """
+
+    image_size_px: int
+    stages: tuple[Stage, ...]
+    learning_rate: float
+    cosine_steps: int
+    dense_help: tuple[float, float]
     last_learning_rate: float = 1e-5
     warm_up_steps: int = 150
     weight_decay: float = 0.05
     ema_decay: float = 0.998
     seed: int = 0
+
+
+# Each run begins with the weights that the one before has saved.  What a track needs is learned
+# on small images, at half the cost; thin objects need the larger ones.
+PLANS = (
+    TrackerPlan(
+        image_size_px=192, learning_rate=1e-3, cosine_steps=3900, dense_help=(1.0, 0.3),
+        stages=(
+            Stage(steps=2500, clips=5, frames=1, objects=6, mask_share=0.0),
+            Stage(steps=850, clips=3, frames=4, objects=4, mask_share=0.3))),
+    TrackerPlan(
+        image_size_px=256, learning_rate=4e-4, cosine_steps=750, dense_help=(0.0, 0.0),
+        warm_up_steps=50, ema_decay=0.996, seed=1,
+        stages=(
+            Stage(steps=750, clips=2, frames=5, objects=4, mask_share=0.25, by_class=True),)),
+)
 
 
 class DenseHelp(nn.Module):
@@ -164,13 +186,18 @@ def prepare(model: Any) -> None:
 
 
 def train(
-    worker: Worker, plan: TrackerPlan, config: Path, pool_folder: Path, out: Path, tell: Tell,
+    worker: Worker, plan: TrackerPlan, config: Path, start: Path | None, pool_folder: Path,
+    out: Path, tell: Tell,
 ) -> None:
-    """Train the model of ``config`` on the pool and save its mean weights as fp16 to ``out``."""
+    """Train the model of ``config`` on the pool and save its mean weights as fp16 to ``out``.
+
+    It begins with the weights in the file ``start``; None: from scratch.
+    """
     pool = open_pool(pool_folder)
     torch.manual_seed(plan.seed)
-    model = build_sam2(config, None, worker.device).eval().requires_grad_(True)
-    prepare(model)
+    model = build_sam2(config, start, worker.device, plan.image_size_px).requires_grad_(True)
+    if start is None:
+        prepare(model)
     aid = DenseHelp(model.hidden_dim).to(worker.device)
     mean = copy.deepcopy(model)
     learned = [*model.parameters(), *aid.parameters()]
@@ -183,17 +210,18 @@ def train(
     for number, stage in enumerate(plan.stages):
         for _ in range(stage.steps):
             rng = np.random.default_rng((plan.seed, worker.rank, step))
-            _set_rate(optimiser, plan, step, steps)
+            _set_rate(optimiser, plan, step)
             batch = draw_batch(pool, rng, stage.clips, stage.frames, stage.objects,
-                               model.image_size).to(worker.device)
+                               model.image_size, stage.by_class).to(worker.device)
             # Drawn from the step alone: all processes must do equal work, or one waits.
             shared = np.random.default_rng((plan.seed, step))
             use_mask = shared.random() < stage.mask_share
             gap = int(shared.integers(16)) if shared.random() < 0.4 else 0
             outputs, pyramid = rollout(model, batch, use_mask, gap)
             loss = track_loss(outputs, batch.masks, skip_first=use_mask)
+            help_weight = plan.dense_help[stage.frames > 1]
             optimiser.zero_grad()
-            (loss + (1.0 if stage.frames == 1 else 0.3) * aid(pyramid, batch)).backward()
+            (loss + help_weight * aid(pyramid, batch) if help_weight else loss).backward()
             worker.average_gradients(learned)
             norm = nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
             if torch.isfinite(norm):
@@ -208,11 +236,9 @@ def train(
             tell(step, steps, f'stage {number + 1} done, loss {recent:.3f}')
 
 
-def _set_rate(
-    optimiser: torch.optim.Optimizer, plan: TrackerPlan, step: int, steps: int,
-) -> None:
+def _set_rate(optimiser: torch.optim.Optimizer, plan: TrackerPlan, step: int) -> None:
     """Linear rise, then half a cosine down to the last learning rate."""
-    cosine = 0.5 + 0.5 * math.cos(math.pi * step / steps)
+    cosine = 0.5 + 0.5 * math.cos(math.pi * step / plan.cosine_steps)
     rate = plan.last_learning_rate + (plan.learning_rate - plan.last_learning_rate) * cosine
     for group in optimiser.param_groups:
         group['lr'] = rate * min(1, (step + 1) / plan.warm_up_steps)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ditta_ros.demo.train.clips import draw_batch
+from ditta_ros.demo.train.clips import _pick_objects, draw_batch
 from ditta_ros.demo.train.pool import Pool, render
 from ditta_ros.demo.world import World
 
@@ -60,3 +60,17 @@ def test_the_same_step_draws_the_same_batch(pool: Pool) -> None:
     assert one.pixels.equal(same.pixels)
     assert one.click.equal(same.click)
     assert not one.pixels.equal(other.pixels)
+
+
+def test_by_class_prompts_rare_classes_as_often_as_large_ones() -> None:
+    """One huge and three small objects of one class, one small object of another."""
+    instance = np.ones((40, 60), np.uint8)
+    semantic = np.zeros_like(instance)
+    for number in (2, 3, 4, 5):
+        instance[:8, 10 * number:10 * number + 8] = number
+    semantic[instance == 5] = 1
+    rng = np.random.default_rng(0)
+    picked = [int(_pick_objects(instance, semantic, rng, 1)[0]) for _ in range(400)]
+    assert picked.count(5) == pytest.approx(200, abs=40)
+    by_area = [int(_pick_objects(instance, None, rng, 1)[0]) for _ in range(400)]
+    assert by_area.count(5) < 100

@@ -57,12 +57,14 @@ def test_a_mask_prompt_is_not_scored_on_its_own_frame() -> None:
 
 def test_training_is_reproducible_and_learns_what_it_saves(tmp_path: Path) -> None:
     render(tmp_path / 'pool', 1, 1, lambda done: None)
-    plan = TrackerPlan(stages=(Stage(1, 1, 1, 2, 0.0), Stage(2, 1, 2, 2, 1.0)), warm_up_steps=1)
+    plan = TrackerPlan(
+        image_size_px=96, learning_rate=1e-3, cosine_steps=3, dense_help=(1.0, 0.3),
+        warm_up_steps=1, stages=(Stage(1, 1, 1, 2, 0.0), Stage(2, 1, 2, 2, 1.0)))
     config = EMBEDDED_MODEL / 'model.yaml'
     told: list[int] = []
     for name in ('one', 'two'):
-        train(Worker(0, 1), plan, config, tmp_path / 'pool', tmp_path / f'{name}.safetensors',
-              lambda done, steps, text: told.append(done))
+        train(Worker(0, 1), plan, config, None, tmp_path / 'pool',
+              tmp_path / f'{name}.safetensors', lambda done, steps, text: told.append(done))
     one, two = (load_file(tmp_path / f'{name}.safetensors') for name in ('one', 'two'))
     assert told[-1] == 3
     assert all(one[key].equal(two[key]) for key in one)
