@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerModel
+from transformers.utils import logging as transformers_logging
 
 from ditta_ros.errors import ModelError, one_line
 from ditta_ros.frame import Frame
@@ -187,6 +188,7 @@ def _load_network(directory: Path) -> SegformerForSemanticSegmentation:
     kind = _read_json(directory / 'config.json').get('model_type')
     if kind != 'segformer':
         raise ModelError(f'{name} must be a SegFormer, got model_type {kind!r}: {REMEDY}')
+    transformers_logging.disable_progress_bar()  # a bar per load would fill the node's log
     try:
         config = SegformerConfig.from_pretrained(directory, local_files_only=True)
         network, report = SegformerForSemanticSegmentation.from_pretrained(

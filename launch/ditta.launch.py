@@ -4,13 +4,13 @@ import os
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_path
+from launch import LaunchDescription
 from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 
 from ditta_ros.ros.dds import profile_environment
-from launch import LaunchDescription
 
 
 def generate_launch_description() -> LaunchDescription:

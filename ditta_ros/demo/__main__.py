@@ -84,13 +84,20 @@ def run(options: argparse.Namespace, console: Console) -> bool:
                TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         source = _source(options, progress)
-        stream = Stream.plan(options.source or DEMO_WORLD, source, values)
+        stream = Stream.plan(_title(options.source), source, values)
         walk, session = play_through_node(stream, values, out, progress)
         plain = label_with_plain_model(stream, session, out, progress)
         label_set = session.label_set
         session.close()
     report(stream, walk, plain, label_set, out, console)
     return walk.play.labelled == walk.play.sent and walk.exit_code == 0
+
+
+def _title(given: str) -> str:
+    """Return a world as it is written, and of a path its last part."""
+    if not given:
+        return DEMO_WORLD
+    return Path(given).name if Path(given).exists() else given
 
 
 def _source(options: argparse.Namespace, progress: Progress) -> Source:

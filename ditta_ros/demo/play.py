@@ -12,7 +12,8 @@ import numpy as np
 from ditta_ros.evaluation.source import Source, SourceFrame
 from ditta_ros.ros.player import Answer, Player, PlayerError
 
-ANSWER_TIMEOUT_S = 30.0
+FIRST_TIMEOUT_S, SHORTEST_TIMEOUT_S = 60.0, 10.0
+SLOWER_THAN_EVER = 5.0
 SENDINGS = 3
 ADAPTATION_SILENCE_S = 120.0
 
@@ -80,7 +81,7 @@ class Play:
             time.sleep(max(0.0, next_s - time.monotonic()))
             next_s = time.monotonic() + 1 / self._source.rate_hz
             answer = self._player.ask(
-                frame.rgb, frame.stamp_ns, frame.frame_id, ANSWER_TIMEOUT_S, SENDINGS)
+                frame.rgb, frame.stamp_ns, frame.frame_id, self._patience_s(), SENDINGS)
             if answer is None and silent:
                 raise PlayerError(
                     f'frames {index - 1} and {index} stayed without an answer, each sent '
@@ -91,6 +92,13 @@ class Play:
             yield Played(index, warm_up, frame, answer)
         if self.sent <= self._warm_up_frames:
             self._await_frozen()
+
+    def _patience_s(self) -> float:
+        """Return when an image counts as lost: one sent again too early would be seen twice."""
+        known = [*self.warm_up.latencies_s, *self.frozen.latencies_s]
+        if not known:
+            return FIRST_TIMEOUT_S
+        return max(SHORTEST_TIMEOUT_S, SLOWER_THAN_EVER * max(known))
 
     def _await_frozen(self) -> None:
         started_s = changed_s = time.monotonic()

@@ -48,7 +48,7 @@ def score_table(
     for name in ('', 'ISS', 'adapted', 'change'):
         table.add_column(name, justify='left' if not name else 'right')
     with_truth = (('mIoU', 'miou'), ('mVC8', 'mvc8'), ('wIoU', 'wiou'))
-    without = (('flicker: pixels that change label from frame to frame', 'flicker'),
+    without = (('flicker (pixels that change label)', 'flicker'),
                ('mean reliability', 'reliability'))
     for name, key in with_truth if has_truth else without:
         before, after = 100 * getattr(iss, key), 100 * getattr(adapted, key)

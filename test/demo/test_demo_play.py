@@ -25,11 +25,13 @@ class Diary:
         self._unanswered = unanswered
         self._adapts_in = adapts_in
         self._waits = 0
+        self.timeouts_s: list[float] = []
 
     def ask(
         self, rgb: np.ndarray, stamp_ns: int, frame_id: str, timeout_s: float, tries: int,
     ) -> Answer | None:
         self.entries.append(f'frame {stamp_ns}')
+        self.timeouts_s.append(timeout_s)
         if stamp_ns in self._unanswered:
             return None
         label = np.zeros(rgb.shape[:2], np.uint8)
@@ -81,6 +83,16 @@ def test_a_frame_without_an_answer_is_counted_as_dropped() -> None:
     frames = list(run.frames())
     assert [item.answer is None for item in frames] == [False, True, False, True]
     assert (run.sent, run.labelled, run.frozen.frames) == (4, 2, 1)
+
+
+def test_a_slow_node_is_given_time() -> None:
+    diary = Diary()
+    run = Play(source(3), diary, 0, lambda status: None)  # type: ignore[arg-type]
+    list(run.frames())
+    assert diary.timeouts_s == [60.0, 10.0, 10.0]  # at first, then not less than this
+    run.frozen.latencies_s.append(4.0)
+    list(run.frames())
+    assert diary.timeouts_s[3:] == [20.0, 20.0, 20.0]
 
 
 def test_two_in_a_row_end_the_demo() -> None:

@@ -56,11 +56,10 @@ def describe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], An
 def test_the_description_has_the_arguments_the_profile_and_the_node(
     describe: Callable[[], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from launch import LaunchContext
     from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
     from launch.utilities import perform_substitutions
     from launch_ros.actions import Node
-
-    from launch import LaunchContext
 
     def of_kind(kind: type) -> list:
         return [entity for entity in describe().entities if isinstance(entity, kind)]

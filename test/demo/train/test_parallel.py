@@ -6,17 +6,8 @@ from pathlib import Path
 
 import torch
 
-from ditta_ros.demo.train.parallel import Worker, run
-
-
-def average(worker: Worker, folder: Path) -> None:
-    """The first process has gradient 1, the second 3; the other parameter has one on one side."""
-    both, one = torch.nn.Parameter(torch.zeros(2)), torch.nn.Parameter(torch.zeros(3))
-    both.grad = torch.full((2,), 1.0 + 2 * worker.rank)
-    if worker.rank == 1:
-        one.grad = torch.full((3,), 4.0)
-    worker.average_gradients([both, one])
-    torch.save([both.grad, one.grad], folder / f'{worker.rank}.pt')
+from ditta_ros.demo.train.parallel import run
+from gradient_workers import average
 
 
 def test_gradients_are_averaged_over_the_processes(tmp_path: Path) -> None:
