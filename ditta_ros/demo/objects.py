@@ -103,7 +103,7 @@ class Builder:
         hue = (rng.choice((8, 22, 36, 48, 210, 335)) + rng.normal() * 6)
         value = (.84, .56, .72)[order % 3] + rng.uniform(-.06, .06)
         wall = rgb_of(hue, rng.uniform(.14, .5), value)
-        roof = rgb_of(rng.choice((12, 20, 215)), rng.uniform(.15, .55), rng.uniform(.3, .5))
+        roof = rgb_of(rng.choice((12., 20., 215.)), rng.uniform(.15, .55), rng.uniform(.3, .5))
         return [wall, rgb_of(210, rng.uniform(.2, .5), rng.uniform(.25, .42)), wall * .35 + .6,
                 roof, rgb_of(rng.uniform(0, 360), .5, .38), wall * .6]
 
@@ -161,7 +161,7 @@ class Builder:
         if rng.random() < .25:  # black, silver or white, as many cars are
             paint = rgb_of(hue_deg, .04, rng.choice((.22, .6, .92)))
         return [paint, rgb_of(205, .3, rng.uniform(.35, .6)), rgb_of(0, 0, .08),
-                rgb_of(0, 0, .66), rgb_of(rng.choice((2, 45)), .8, .9), paint * .55]
+                rgb_of(0, 0, .66), rgb_of(rng.choice((2., 45.)), .8, .9), paint * .55]
 
     def _park(self, palette: list[np.ndarray]) -> bool:
         """Park a car at the kerb, seen from behind; False where the street is too short."""

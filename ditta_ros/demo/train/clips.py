@@ -143,8 +143,9 @@ def _click(
     """A click as DiTTA makes it, on a most reliable pixel, or anywhere well inside the object."""
     sure = np.where(mask, reliability, 0).astype(np.int64)
     choice = rng.random()
-    if choice < 0.6 and sure.max() > 0:
-        inside = sure >= (sure.max() if choice < 0.3 else max(1, sure.max() - 25))
+    most = int(sure.max())
+    if choice < 0.6 and most > 0:
+        inside = sure >= (most if choice < 0.3 else max(1, most - 25))
     else:
         depth_px = cv2.distanceTransform(mask.astype(np.uint8), cv2.DIST_L2, 3)
         inside = depth_px >= (0.35 * depth_px.max() if choice < 0.85 else 1e-6)
