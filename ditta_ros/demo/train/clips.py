@@ -12,9 +12,6 @@ from ditta_ros.demo.shifts import KINDS, Shift
 from ditta_ros.demo.train.pool import Pool
 from ditta_ros.demo.train.segmenter import normalise
 
-# Smaller objects than this share of the image are not asked for (92 px at 192 x 192).
-MIN_AREA_SHARE = 0.0025
-
 
 @dataclass(frozen=True)
 class Batch:
@@ -52,19 +49,21 @@ class _Clip:
 
 def draw_batch(
     pool: Pool, rng: np.random.Generator, clips: int, frames: int, objects: int, size_px: int,
-    by_class: bool = False,
+    by_class: bool = False, min_area_share: float = 0.0025,
 ) -> Batch:
     """Draw ``clips`` clips of ``frames`` frames with ``objects`` clicked objects each.
 
     ``by_class``: every class is as likely as any other, as among DiTTA's prompts; else large
-    objects are somewhat more likely than small ones.
+    objects are somewhat more likely than small ones.  Objects smaller than ``min_area_share`` of
+    the image are not asked for.
     """
     pixels: list[torch.Tensor] = []
     masks, owner, clicks, semantic = [], [], [], []
     while len(pixels) < clips:
         clip = _augmented(pool, rng, frames, size_px)
         ids = _pick_objects(
-            clip.instance[0], clip.semantic[0] if by_class else None, rng, objects)
+            clip.instance[0], clip.semantic[0] if by_class else None, rng, objects,
+            min_area_share)
         if ids is None:
             continue
         for object_id in ids:
@@ -124,10 +123,11 @@ def _recolour(rng: np.random.Generator):  # type: ignore[no-untyped-def]
 
 def _pick_objects(
     instance: np.ndarray, semantic: np.ndarray | None, rng: np.random.Generator, objects: int,
+    min_area_share: float,
 ) -> np.ndarray | None:
     """Ids of ``objects`` instances, repeated where there are too few; None: less than two."""
     ids, first, area_px = np.unique(instance, return_index=True, return_counts=True)
-    large = area_px > MIN_AREA_SHARE * instance.size
+    large = area_px > min_area_share * instance.size
     if large.sum() < 2:
         return None
     ids, weight = ids[large], area_px[large] ** 0.35

@@ -39,6 +39,7 @@ class Stage:
     objects: int
     mask_share: float  # of the steps, prompted by a true mask instead of a click
     by_class: bool = False  # all classes are equally likely to be prompted
+    min_area_share: float = 0.0025  # of the image: smaller objects are not asked for
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,14 @@ PLANS = (
         warm_up_steps=50, ema_decay=0.996, seed=1,
         stages=(
             Stage(steps=750, clips=2, frames=5, objects=4, mask_share=0.25, by_class=True),)),
+    TrackerPlan(
+        image_size_px=320, learning_rate=4e-4, cosine_steps=1550, dense_help=(0.0, 0.0),
+        warm_up_steps=50, ema_decay=0.997, seed=2,
+        stages=(
+            Stage(steps=1250, clips=3, frames=1, objects=8, mask_share=0.0, by_class=True,
+                  min_area_share=0.001),
+            Stage(steps=300, clips=2, frames=3, objects=4, mask_share=0.25, by_class=True,
+                  min_area_share=0.001))),
 )
 
 
@@ -212,7 +221,8 @@ def train(
             rng = np.random.default_rng((plan.seed, worker.rank, step))
             _set_rate(optimiser, plan, step)
             batch = draw_batch(pool, rng, stage.clips, stage.frames, stage.objects,
-                               model.image_size, stage.by_class).to(worker.device)
+                               model.image_size, stage.by_class,
+                               stage.min_area_share).to(worker.device)
             # Drawn from the step alone: all processes must do equal work, or one waits.
             shared = np.random.default_rng((plan.seed, step))
             use_mask = shared.random() < stage.mask_share
