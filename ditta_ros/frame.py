@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn.functional import interpolate
+
+SMALLEST_SIDE_PX = 32  # what the segmenter can see at least
 
 
 @dataclass(frozen=True)
@@ -40,3 +43,20 @@ class Frame:
     def size_px(self) -> tuple[int, int]:
         """Height and width, in that order."""
         return self.rgb.shape[0], self.rgb.shape[1]
+
+    def shrunk(self, max_side_px: int) -> Frame:
+        """Return the frame with its longer side at most ``max_side_px``; 0: as it is.
+
+        Bilinear with antialias; the aspect ratio is kept to the pixel, and no side falls below
+        the 32 px that the segmenter needs, unless it was smaller before.
+        """
+        scale = max_side_px / max(self.size_px)
+        if max_side_px == 0 or scale >= 1:
+            return self
+        height, width = (
+            max(round(side * scale), min(side, SMALLEST_SIDE_PX)) for side in self.size_px)
+        image = self.rgb.movedim(2, 0)[None].float()  # [1, 3, H, W]
+        image = interpolate(
+            image, (height, width), mode='bilinear', align_corners=False, antialias=True)
+        rgb = image[0].movedim(0, 2).round().clamp(0, 255).to(torch.uint8)
+        return Frame(self.stamp_ns, self.frame_id, rgb.contiguous())

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from ditta_ros.adaptation import Adapter, Losses, Sample
 from ditta_ros.errors import ModelError
@@ -76,11 +77,14 @@ class Session:
         """Label a frame with the model now in force; remember it while warming up."""
         self._notice_jumps(frame)
         self._frames += 1
+        seen = frame.shrunk(self.settings.segmenter.max_side_px)
         with torch.no_grad():
-            features = self._segmenter.encode(frame)
-            label, reliability = self._labeller.label(features, frame.size_px, self.settings.tau)
-        if self.phase is Phase.WARM_UP and self._warm_up_for(frame).takes(frame):
-            self._warm_up_for(frame).record(frame, features, label, reliability)
+            features = self._segmenter.encode(seen)
+            label, reliability = self._labeller.label(features, seen.size_px, self.settings.tau)
+        if self.phase is Phase.WARM_UP and self._warm_up_for(seen).takes(seen):
+            self._warm_up_for(seen).record(seen, features, label, reliability)
+        if seen is not frame:
+            label, reliability = enlarge(label, reliability, frame.size_px)
         return Segmentation(frame.stamp_ns, frame.frame_id, label, reliability, self.phase)
 
     def work(self) -> bool:
@@ -195,6 +199,16 @@ class Session:
         self._labeller = TemporalLabeller(self._adapter.head.requires_grad_(False).eval())
         self._adapter, self._schedule = None, iter(())
         self.phase = Phase.FROZEN
+
+
+def enlarge(label: Tensor, reliability: Tensor, size_px: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Return label uint8 [h, w] and reliability float32 [h, w] at ``size_px`` (H, W).
+
+    The label is that of the nearest pixel, the reliability is interpolated.
+    """
+    return (
+        interpolate(label[None, None], size_px, mode='nearest-exact')[0, 0],
+        interpolate(reliability[None, None], size_px, mode='bilinear', align_corners=False)[0, 0])
 
 
 def open_session(settings: Settings) -> Session:

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+SMALLEST_MAX_SIDE_PX = 64
+
 
 class SettingError(ValueError):
     """A parameter's value breaks its rule; the message names the parameter, rule and value."""
@@ -74,6 +76,16 @@ class SegmenterSettings(_Checked):
     device: str = setting(
         'auto', 'where both networks run; auto: the first GPU, else the CPU',
         choices=('auto', 'cpu', 'cuda'))
+    max_side_px: int = setting(
+        0, 'larger frames are shrunk to this longer side for both networks, and their labels '
+        'enlarged again; 0: every frame at its own size', 'px', low=0, high=16384)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if 0 < self.max_side_px < SMALLEST_MAX_SIDE_PX:
+            raise SettingError(
+                f'segmenter.max_side_px must be 0 or >= {SMALLEST_MAX_SIDE_PX} px, got '
+                f'{self.max_side_px}: too little would be left to see')
 
 
 @dataclass(frozen=True)

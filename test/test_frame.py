@@ -24,3 +24,27 @@ def test_a_read_only_strided_array_is_taken_as_it_looks() -> None:
 def test_other_images_are_refused_with_what_came(image: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r'uint8 \[H, W, 3\] in RGB, got torch'):
         Frame(0, '', torch.from_numpy(image))
+
+
+def test_a_large_frame_is_shrunk_and_keeps_its_shape() -> None:
+    rgb = np.zeros((120, 200, 3), np.uint8)
+    rgb[:, 100:] = (200, 100, 40)
+    small = Frame.from_array(rgb, stamp_ns=7, frame_id='camera').shrunk(100)
+    assert small.size_px == (60, 100)
+    assert small.rgb[:, :49].unique().tolist() == [0]
+    assert small.rgb[10, -1].tolist() == [200, 100, 40]
+    assert (small.stamp_ns, small.frame_id) == (7, 'camera')
+
+
+def test_shrinking_averages_what_it_merges() -> None:
+    rgb = np.zeros((64, 128, 3), np.uint8)
+    rgb[:, ::2] = 200  # stripes of one pixel
+    small = Frame.from_array(rgb).shrunk(64).rgb[8:-8, 8:-8]
+    assert (small.int() - 100).abs().max() <= 1
+
+
+@pytest.mark.parametrize(('max_side_px', 'size_px'), [
+    (0, (40, 400)), (400, (40, 400)), (1000, (40, 400)), (200, (32, 200))])
+def test_how_far_a_frame_is_shrunk(max_side_px: int, size_px: tuple[int, int]) -> None:
+    frame = Frame.from_array(np.zeros((40, 400, 3), np.uint8))
+    assert frame.shrunk(max_side_px).size_px == size_px

@@ -10,7 +10,7 @@ import torch
 
 from ditta_ros.frame import Frame
 from ditta_ros.segmenter import Segmenter
-from ditta_ros.session import Phase, Session, choose_device, open_session
+from ditta_ros.session import Phase, Session, choose_device, enlarge, open_session
 from ditta_ros.settings import AdaptationSettings, SegmenterSettings, Settings, WarmUpSettings
 from fakes import InstanceTracker
 from random_models import save_random_segformer
@@ -157,6 +157,33 @@ def test_a_frame_of_another_size_is_labelled_in_its_own_size(segmenter: Segmente
     for size_px in (SIZE_PX, (40, 96)):
         frame = stream(1, size_px)[0]
         assert walk.feed(frame).label.shape == size_px
+
+
+def test_large_frames_are_segmented_small_and_labelled_in_their_own_size(
+    segmenter: Segmenter,
+) -> None:
+    large, small = (192, 256), (96, 128)
+    instance = torch.ones((FRAMES, *small), dtype=torch.int64)
+    settings = Settings(
+        segmenter=SegmenterSettings(max_side_px=128), warm_up=WarmUpSettings(amount=2),
+        adaptation=AdaptationSettings(passes=1))
+    walk = Session(settings, segmenter, InstanceTracker(instance))
+    plain = Session(Settings(warm_up=WarmUpSettings(amount=0.0)), segmenter, None)
+    for frame in stream(size_px=large):
+        out, iss = walk.feed(frame), plain.feed(frame.shrunk(128))
+        assert out.label.shape == out.reliability.shape == large
+        if out.phase is Phase.WARM_UP:
+            assert torch.equal(out.label[1::2, 1::2], iss.label)
+        finish(walk)
+    assert walk.phase is Phase.FROZEN
+    assert walk.status()['warm_up_restarts'] == 0
+
+
+def test_enlarging_takes_the_nearest_label_and_interpolates_the_reliability() -> None:
+    label, reliability = enlarge(
+        torch.tensor([[1, 2]], dtype=torch.uint8), torch.tensor([[0.0, 1.0]]), (2, 4))
+    assert label.tolist() == [[1, 1, 2, 2]] * 2
+    assert reliability.tolist() == [[0.0, 0.25, 0.75, 1.0]] * 2
 
 
 def test_the_same_stream_gives_the_same_labels_bit_for_bit(segmenter: Segmenter) -> None:

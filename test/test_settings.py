@@ -40,6 +40,7 @@ def test_every_parameter_says_what_it_means_and_has_a_default_of_its_own_type() 
 @pytest.mark.parametrize(('flat', 'says'), [
     ({'tau': 1.5}, 'tau must be <= 1'),
     ({'tau': float('nan')}, 'tau must be >= 0'),
+    ({'segmenter.max_side_px': 63}, 'segmenter.max_side_px must be 0 or >= 64 px, got 63'),
     ({'tau': 'high'}, "tau must be float, got 'high'"),
     ({'adaptation.passes': 2.5}, 'adaptation.passes must be int, got 2.5'),
     ({'adaptation.passes': True}, 'adaptation.passes must be int, got True'),

@@ -39,7 +39,10 @@ from ditta_ros.settings import SettingError
 
 # One stream, to look at; figures over many streams come from evaluation/streams.py.
 DEMO_WORLD = 'world:seed=7,shift=noise:0.7,frames=90,rate=10'
-WARM_UP = {'warm_up.unit': 'percent', 'warm_up.amount': 25.0}
+# The embedded models have learned from images of 256 px, and a CPU is to come to the end of a
+# video in minutes.
+PARAMETERS = {
+    'warm_up.unit': 'percent', 'warm_up.amount': 25.0, 'segmenter.max_side_px': 512}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -71,7 +74,8 @@ def _parser() -> argparse.ArgumentParser:
         '--out', type=Path, default=Path('demo_out'), help='folder for the picture and the bags')
     parser.add_argument(
         '--set', action='append', default=[], metavar='NAME=VALUE', dest='overrides',
-        help='a parameter of the node, as in config/ditta.yaml; may be repeated')
+        help='a parameter of the node, as in config/ditta.yaml; may be repeated '
+             f'(default: {" ".join(f"{k}={v}" for k, v in PARAMETERS.items())})')
     return parser
 
 
@@ -79,7 +83,7 @@ def run(options: argparse.Namespace, console: Console) -> bool:
     """Walk through the demo; return whether every frame was labelled and the node ended well."""
     out: Path = options.out
     out.mkdir(parents=True, exist_ok=True)
-    values = {**WARM_UP, **parse_overrides(options.overrides)}
+    values = {**PARAMETERS, **parse_overrides(options.overrides)}
     columns = (TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
