@@ -38,7 +38,7 @@ from ditta_ros.ros.player import PlayerError
 from ditta_ros.settings import SettingError
 
 # One stream, to look at; figures over many streams come from evaluation/streams.py.
-DEMO_WORLD = 'world:seed=7,shift=noise:0.7,frames=90,rate=10'
+DEMO_WORLD = 'world:seed=21,shift=noise:0.7,frames=90,rate=10'
 # The embedded models have learned from images of 256 px, and a CPU is to come to the end of a
 # video in minutes.
 PARAMETERS = {
