@@ -14,8 +14,6 @@ import torch
 
 from ditta_ros.demo.train import cards, measure, parallel, pool, segmenter, tracker
 from ditta_ros.demo.train.progress import Progress
-from ditta_ros.settings import TrackerSettings
-from ditta_ros.tracker import Sam2Tracker
 
 WEIGHTS = Path(__file__).parent.parent / 'weights'
 CLIPS = 1200
@@ -48,21 +46,18 @@ def main() -> int:
             _train_tracker(args, device, tracker_folder, work)
         if 'measure' in args.stages:
             torch.set_num_threads(args.processes)
-            _measure(segmenter_folder, tracker_folder)
+            _measure(segmenter_folder, tracker_folder, args.processes)
     finally:
         if args.work is None:
             shutil.rmtree(work)
     return 0
 
 
-def _measure(segmenter_folder: Path, tracker_folder: Path) -> None:
+def _measure(segmenter_folder: Path, tracker_folder: Path, processes: int) -> None:
     cards.write_segmenter_card(segmenter_folder, measure.measure_segmenter(
         segmenter_folder, Progress('measure segmenter')))
-    sam2 = Sam2Tracker.load(TrackerSettings(
-        config=str(tracker_folder / 'model.yaml'),
-        checkpoint=str(tracker_folder / 'model.safetensors')), 'cpu')
     cards.write_tracker_card(tracker_folder, measure.measure_tracker(
-        segmenter_folder, sam2, Progress('measure tracker')))
+        segmenter_folder, tracker_folder, processes, Progress('measure tracker')))
 
 
 def _train_tracker(args: argparse.Namespace, device: str, folder: Path, work: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -15,11 +17,12 @@ from ditta_ros.demo.shifts import KINDS, Shift
 from ditta_ros.demo.train.progress import Tell
 from ditta_ros.demo.world import NAMES, World, WorldFrame, stream
 from ditta_ros.evaluation.metrics import Confusion
+from ditta_ros.evaluation.processes import run_all
 from ditta_ros.frame import Frame
 from ditta_ros.labeller import IssLabeller
 from ditta_ros.prompts import Prompt, propose
 from ditta_ros.segmenter import Segmenter
-from ditta_ros.settings import Settings
+from ditta_ros.settings import Settings, TrackerSettings
 from ditta_ros.tracker import Sam2Tracker
 
 SEEDS = tuple(range(1000, 1016))
@@ -29,6 +32,14 @@ TRACKED_FRAMES = 20
 # A track is scored on the frames in which at least this much of its object is in view.
 MIN_VISIBLE_PX = 20
 TAU = Settings().tau
+
+
+@dataclass(frozen=True)
+class TrackScores:
+    """J of every object and frame of one world, by class, and the number of objects."""
+
+    scores: dict[str, list[float]]
+    objects: int
 
 
 @dataclass(frozen=True)
@@ -59,32 +70,36 @@ def segmentation_quality(
     return confusion.mean_iou(), dict(zip(NAMES, per_class.tolist(), strict=True))
 
 
-def track_quality(
-    segmenter: Segmenter, tracker: Sam2Tracker, reverse: bool, from_masks: bool,
-    shift: Shift | None = None,
-) -> TrackQuality:
+def score_tracks(
+    segmenter: Segmenter, tracker: Sam2Tracker, seed: int, reverse: bool, from_masks: bool,
+) -> TrackScores:
     """Prompt one frame as DiTTA does and track 20 frames, on from it or back through the buffer.
 
     ``from_masks`` starts the same objects from their true masks instead of their clicks.
     """
     scores: dict[str, list[float]] = {name: [] for name in NAMES}
-    objects = 0
-    for seed in SEEDS:
-        frames = list(stream(seed, TRACKED_FRAMES + 1, RATE_HZ, shift))
-        start = frames[-1] if reverse else frames[0]
-        prompts = propose_on(segmenter, start)
-        objects += len(prompts)
-        for world, masks in _tracks(tracker, frames, start, prompts, reverse, from_masks):
-            for prompt in prompts:
-                truth = world.instance == start.instance[prompt.y_px, prompt.x_px]
-                if truth.sum() >= MIN_VISIBLE_PX:
-                    found = masks[prompt.object_id].cpu().numpy() if (
-                        prompt.object_id in masks) else np.zeros_like(truth)
-                    name = NAMES[start.semantic[prompt.y_px, prompt.x_px]]
-                    scores[name].append(float((found & truth).sum() / (found | truth).sum()))
-    every = [score for listed in scores.values() for score in listed]
-    return TrackQuality(float(np.mean(every)), {
-        name: float(np.mean(listed)) for name, listed in scores.items() if listed}, objects)
+    frames = list(stream(seed, TRACKED_FRAMES + 1, RATE_HZ))
+    start = frames[-1] if reverse else frames[0]
+    prompts = propose_on(segmenter, start)
+    for world, masks in _tracks(tracker, frames, start, prompts, reverse, from_masks):
+        for prompt in prompts:
+            truth = world.instance == start.instance[prompt.y_px, prompt.x_px]
+            if truth.sum() >= MIN_VISIBLE_PX:
+                found = masks[prompt.object_id].cpu().numpy() if (
+                    prompt.object_id in masks) else np.zeros_like(truth)
+                name = NAMES[start.semantic[prompt.y_px, prompt.x_px]]
+                scores[name].append(float((found & truth).sum() / (found | truth).sum()))
+    return TrackScores(scores, len(prompts))
+
+
+def track_quality(parts: Sequence[TrackScores]) -> TrackQuality:
+    """Return the means over the objects and frames of several worlds."""
+    pooled = {name: [score for part in parts for score in part.scores[name]] for name in NAMES}
+    every = [score for listed in pooled.values() for score in listed]
+    return TrackQuality(
+        float(np.mean(every)),
+        {name: float(np.mean(listed)) for name, listed in pooled.items() if listed},
+        sum(part.objects for part in parts))
 
 
 def propose_on(segmenter: Segmenter, world: WorldFrame) -> list[Prompt]:
@@ -140,14 +155,37 @@ def measure_segmenter(folder: Path, tell: Tell) -> dict[Any, Any]:
     return figures
 
 
-def measure_tracker(segmenter_folder: Path, tracker: Sam2Tracker, tell: Tell) -> dict[Any, Any]:
+def measure_tracker(
+    segmenter_folder: Path, tracker_folder: Path, processes: int, tell: Tell,
+) -> dict[Any, Any]:
     """Return {(prompt, direction): TrackQuality} for clicks and masks, forward and reverse."""
-    segmenter = Segmenter.load(str(segmenter_folder), 'cpu')
-    figures, text = {}, ''
-    for prompt in ('click', 'mask'):
-        for direction in ('forward', 'reverse'):
-            quality = track_quality(segmenter, tracker, direction == 'reverse', prompt == 'mask')
-            figures[prompt, direction] = quality
-            text += f'{prompt} {direction} {quality.mean_j:.3f}  '
-            tell(len(figures), 4, text)
-    return figures
+    ways = [(prompt, direction) for prompt in ('click', 'mask')
+            for direction in ('forward', 'reverse')]
+    jobs = [_Job(segmenter_folder, tracker_folder, seed, direction == 'reverse', prompt == 'mask')
+            for prompt, direction in ways for seed in SEEDS]
+    done = itertools.count(1)
+    parts = run_all(_run, jobs, processes, lambda: tell(next(done), len(jobs), 'worlds'))
+    count = len(SEEDS)
+    return {way: track_quality(parts[start:start + count])
+            for way, start in zip(ways, range(0, len(jobs), count), strict=True)}
+
+
+@dataclass(frozen=True)
+class _Job:
+    segmenter: Path
+    tracker: Path
+    seed: int
+    reverse: bool
+    from_masks: bool
+
+
+def _run(job: _Job) -> TrackScores:
+    segmenter, tracker = _models(job.segmenter, job.tracker)
+    return score_tracks(segmenter, tracker, job.seed, job.reverse, job.from_masks)
+
+
+@functools.cache
+def _models(segmenter: Path, tracker: Path) -> tuple[Segmenter, Sam2Tracker]:
+    """Load both models, once in each process."""
+    return Segmenter.load(str(segmenter), 'cpu'), Sam2Tracker.load(TrackerSettings(
+        config=str(tracker / 'model.yaml'), checkpoint=str(tracker / 'model.safetensors')), 'cpu')

@@ -72,17 +72,12 @@ PLANS = (
             Stage(steps=2500, clips=5, frames=1, objects=6, mask_share=0.0),
             Stage(steps=850, clips=3, frames=4, objects=4, mask_share=0.3))),
     TrackerPlan(
-        image_size_px=256, learning_rate=4e-4, cosine_steps=750, dense_help=(0.0, 0.0),
-        warm_up_steps=50, ema_decay=0.996, seed=1,
+        image_size_px=384, learning_rate=5e-4, cosine_steps=1150, dense_help=(0.0, 0.0),
+        warm_up_steps=50, ema_decay=0.997, seed=1,
         stages=(
-            Stage(steps=750, clips=2, frames=5, objects=4, mask_share=0.25, by_class=True),)),
-    TrackerPlan(
-        image_size_px=320, learning_rate=4e-4, cosine_steps=1550, dense_help=(0.0, 0.0),
-        warm_up_steps=50, ema_decay=0.997, seed=2,
-        stages=(
-            Stage(steps=1250, clips=3, frames=1, objects=8, mask_share=0.0, by_class=True,
+            Stage(steps=750, clips=3, frames=1, objects=8, mask_share=0.0, by_class=True,
                   min_area_share=0.001),
-            Stage(steps=300, clips=2, frames=3, objects=4, mask_share=0.25, by_class=True,
+            Stage(steps=400, clips=2, frames=4, objects=4, mask_share=0.4, by_class=True,
                   min_area_share=0.001))),
 )
 
