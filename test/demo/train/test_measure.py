@@ -19,8 +19,8 @@ from fakes import InstanceTracker
 
 
 def test_means_run_over_objects_and_frames() -> None:
-    parts = [TrackScores({**dict.fromkeys(NAMES, []), 'road': [1.0, .5], 'pole': [0.0]}, 2),
-             TrackScores({**dict.fromkeys(NAMES, []), 'road': [.9]}, 1)]
+    parts = [TrackScores({**{name: [] for name in NAMES}, 'road': [1.0, .5], 'pole': [0.0]}, 2),
+             TrackScores({**{name: [] for name in NAMES}, 'road': [.9]}, 1)]
     quality = track_quality(parts)
     assert quality.mean_j == pytest.approx(.6)
     assert quality.per_class_j == {'road': pytest.approx(.8), 'pole': 0.0}
