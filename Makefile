@@ -46,7 +46,7 @@ endef
 export CHECK_PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint colcon clean
+.PHONY: help demo bench test lint colcon clean
 .SUFFIXES:
 
 help:  ## this list
@@ -57,6 +57,9 @@ help:  ## this list
 
 demo: $(VENV)/installed  ## the node on a bag of the demo world; SOURCE=video, bag or folder
 	$(PY) -m ditta_ros.demo $(if $(SOURCE),--source "$$SOURCE")
+
+bench: $(VENV)/installed  ## costs beside the plain ways, measured here; ARGS='--device cuda'
+	$(PY) -m ditta_ros.bench $(ARGS)
 
 test: $(VENV)/installed  ## all tests, linters among them
 	$(PY) -m pytest

@@ -15,6 +15,7 @@ install_requires = [
     'numpy>=2.2',  # images at the doors: messages, files, metrics
     'omegaconf>=2.3.1',  # SAM 2's yaml
     'opencv-python-headless>=5.0',  # encodings, resizing, video files
+    'psutil>=7.2',  # the bench: memory, cores
     'PyYAML>=6.0.3',  # the errors of a broken yaml
     'rich>=15.0',  # the demo's tables and progress
     'rosbags>=0.11.9',  # MCAP and ROS 1/2 bags without a ROS installation
@@ -45,6 +46,7 @@ test = [
     'pytest-timeout>=2.4',  # a test that waits for DDS for ever fails instead
     'ruff>=0.17',
     'types-PyYAML>=6.0.12',
+    'types-psutil>=7.2',
 ]
 
 setup(
@@ -72,6 +74,7 @@ setup(
     extras_require={'ros': ros, 'test': test},
     entry_points={
         'console_scripts': [
+            'bench = ditta_ros.bench.__main__:main',
             'ditta_node = ditta_ros.ros.node:main',
             'demo = ditta_ros.demo.__main__:main',
             'make_bag = ditta_ros.evaluation.make_bag:main',

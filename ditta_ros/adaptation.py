@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -143,17 +143,12 @@ class Adapter:
     """Trains one decode head, in place, on the frames of one warm-up.
 
     ``head`` is the live head, at any time fit to decode; the caller gives a copy of the frozen
-    one.  ``batch_norm``: 'train' normalises by each step's own two frames and moves the running
-    statistics; 'eval' keeps the statistics of the training data.
+    one.
     """
 
-    def __init__(
-        self, head: Head, settings: AdaptationSettings,
-        batch_norm: Literal['train', 'eval'] = 'train',
-    ) -> None:
+    def __init__(self, head: Head, settings: AdaptationSettings) -> None:
         self.head = head.requires_grad_(True).eval()
         self.settings = settings
-        self.batch_norm = batch_norm
         self.average = AveragedModel(
             head, multi_avg_fn=get_ema_multi_avg_fn(settings.ema_decay)).requires_grad_(False)
         self.average.update_parameters(head)  # the first update copies, all others average
@@ -167,7 +162,7 @@ class Adapter:
         size_px = (sample.iss_label.shape[0], sample.iss_label.shape[1])
         label = distill_label(sample.object_label, sample.iss_label)
         features = self._features(sample)
-        self.head.batch_norm.train(self.batch_norm == 'train')
+        self.head.batch_norm.train(self.settings.batch_norm == 'train')
         decoded = self.head(features)  # [B, D, h, w] and [B, C, h, w], this frame last
         self.head.batch_norm.eval()
 
@@ -204,7 +199,7 @@ class Adapter:
 
     def _contrast(self, features: Features, feature: Tensor, object_id: Tensor) -> Tensor:
         """Contrastive loss of the batch's last frame, whose live fused feature is [1, D, h, w]."""
-        self.momentum.batch_norm.train(self.batch_norm == 'train')
+        self.momentum.batch_norm.train(self.settings.batch_norm == 'train')
         with torch.no_grad():
             decoded = self.momentum(features)
             target = self.momentum.project(decoded.feature[-1:])[0]  # [D, h, w]

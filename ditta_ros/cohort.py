@@ -24,6 +24,7 @@ IMAGE_STD = (0.229, 0.224, 0.225)
 # SAM 2 reads fewer pointers than max_obj_ptrs_in_encoder in a video that is shorter; a stream's
 # length is unknown, so it is treated as a long video from its first frame on.
 NUM_FRAMES = sys.maxsize
+UPSAMPLED_AT_ONCE = 8  # objects
 
 
 def input_image(rgb: Tensor, image_size: int) -> Tensor:
@@ -71,10 +72,18 @@ class Embedding:
     maps: tuple[Tensor, ...]
 
     @classmethod
+    @torch.inference_mode()
     def of(cls, model: Any, rgb: Tensor, t: int) -> Embedding:
         """Encode a uint8 [H, W, 3] RGB frame."""
         backbone = model.forward_image(input_image(rgb, model.image_size))
         return cls(t, tuple(backbone['backbone_fpn'][-model.num_feature_levels:]))
+
+    def to(
+        self, device: torch.device | str | None, dtype: torch.dtype | None,
+    ) -> Embedding:
+        """Return it on ``device`` as ``dtype``; None: as it is.  Shared where nothing changes."""
+        return Embedding(
+            self.t, tuple(feature.to(device=device, dtype=dtype) for feature in self.maps))
 
     def for_objects(self, model: Any, count: int) -> dict[str, Any]:
         """Return the features as ``track_step`` wants them: views [h w, count, C] per map.
@@ -111,6 +120,7 @@ class Cohort:
         self._recent: dict[int, dict[str, Any]] = {}
 
     @classmethod
+    @torch.inference_mode()
     def prompted(
         cls, model: Any, object_ids: Sequence[int], embedding: Embedding,
         points: dict[str, Tensor] | None = None, masks: Tensor | None = None,
@@ -147,6 +157,7 @@ class Cohort:
         turned.absent_frames = self.absent_frames
         return turned
 
+    @torch.inference_mode()
     def step(self, embedding: Embedding) -> Tensor:
         """Track into the next frame; return mask logits [N, 1, S/4, S/4].
 
@@ -195,8 +206,13 @@ class Cohort:
 
 
 def bool_masks(logits: Tensor, size_px: tuple[int, int]) -> Tensor:
-    """Return bool masks [N, H, W]: logits [N, 1, h, w], bilinearly at (H, W), above 0."""
-    return interpolate(logits, size=size_px, mode='bilinear', align_corners=False)[:, 0] > 0
+    """Return bool masks [N, H, W]: logits [N, 1, h, w], bilinearly at (H, W), above 0.
+
+    A few objects at a time: 100 in float32 at 1080p would be 0.8 GB.
+    """
+    return torch.cat([
+        interpolate(few, size=size_px, mode='bilinear', align_corners=False)[:, 0] > 0
+        for few in logits.split(UPSAMPLED_AT_ONCE)])
 
 
 def _flat(feature: Tensor, count: int) -> Tensor:

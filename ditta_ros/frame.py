@@ -60,3 +60,14 @@ class Frame:
             image, (height, width), mode='bilinear', align_corners=False, antialias=True)
         rgb = image[0].movedim(0, 2).round().clamp(0, 255).to(torch.uint8)
         return Frame(self.stamp_ns, self.frame_id, rgb.contiguous())
+
+def enlarge(
+    label: torch.Tensor, reliability: torch.Tensor, size_px: tuple[int, int],
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return label uint8 [h, w] and reliability float32 [h, w] at ``size_px`` (H, W).
+
+    The label is that of the nearest pixel, the reliability is interpolated.
+    """
+    return (
+        interpolate(label[None, None], size_px, mode='nearest-exact')[0, 0],
+        interpolate(reliability[None, None], size_px, mode='bilinear', align_corners=False)[0, 0])

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
+import torch
 from torch import Tensor
 
-from ditta_ros.segmenter import Decoded, Features, Head
-from ditta_ros.temporal import add_on, decide
+from ditta_ros.folded import FoldedHead
+from ditta_ros.segmenter import Features, Head
+from ditta_ros.temporal import attend_frame, decide
 
 
 class IssLabeller:
@@ -14,41 +18,56 @@ class IssLabeller:
     name = 'iss'
 
     def __init__(self, head: Head) -> None:
-        self._head = head
+        """Fold ``head`` as it is now; it may change afterwards."""
+        self._head = FoldedHead.fold(head)
 
+    @torch.no_grad()
     def label(
         self, features: Features, size_px: tuple[int, int], tau: float,
     ) -> tuple[Tensor, Tensor]:
         """Return label uint8 [H, W] and reliability float32 [H, W] of one frame (Eq. 2)."""
-        return decide(self._head(features).logits, None, size_px, tau)
+        logits = self._head.logits(self._head.feature(features))  # [h, w, C]
+        return decide(_channels_first(logits), None, size_px, tau)
 
     def forget(self) -> None:
         """Nothing is kept from frame to frame."""
 
 
-class TemporalLabeller:
-    """An adapted head with the add-on: each frame fused with the one before (Eq. 1, 3).
+class Past(NamedTuple):
+    """What the next frame needs of a frame; nothing of it is computed twice."""
 
-    The previous frame's fused feature and logits are kept; it is never encoded again.
-    """
+    key: Tensor  # [h, w, D]
+    logits: Tensor  # [h, w, C]
+
+
+class TemporalLabeller:
+    """An adapted head with the add-on: each frame fused with the one before (Eq. 1, 3)."""
 
     name = 'adapted'
 
     def __init__(self, head: Head) -> None:
-        self._head = head
-        self._previous: Decoded | None = None
+        """Fold ``head`` as it is now; it may change afterwards."""
+        self._head = FoldedHead.fold(head)
+        self._past: Past | None = None
 
+    @torch.no_grad()
     def label(
         self, features: Features, size_px: tuple[int, int], tau: float,
     ) -> tuple[Tensor, Tensor]:
         """Return label uint8 [H, W] and reliability float32 [H, W] of the next frame."""
-        decoded = self._head(features)
-        carried = None
-        if self._previous is not None:
-            carried = add_on(self._head, decoded.feature, self._previous)
-        self._previous = decoded
-        return decide(decoded.logits, carried, size_px, tau)
+        feature = self._head.feature(features)  # [h, w, D]
+        logits, carried = self._head.logits(feature), None  # [h, w, C]
+        if self._past is not None:
+            query = self._head.query(feature)
+            carried = _channels_first(attend_frame(query, self._past.key, self._past.logits))
+        self._past = Past(self._head.key(feature), logits)
+        return decide(_channels_first(logits), carried, size_px, tau)
 
     def forget(self) -> None:
         """Drop the previous frame: the next one does not follow it."""
-        self._previous = None
+        self._past = None
+
+
+def _channels_first(maps: Tensor) -> Tensor:
+    """View [h, w, C] as a batch of one, [1, C, h, w]."""
+    return maps.movedim(-1, 0)[None]

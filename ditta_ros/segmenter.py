@@ -160,6 +160,14 @@ def upsample(maps: Tensor, size_px: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size=size_px, mode='bilinear', align_corners=False)
 
 
+def interpolation(count: int, count_px: int, like: Tensor) -> Tensor:
+    """``upsample`` along one axis as a matrix [count_px, count], ``like`` in dtype and device."""
+    exact = torch.promote_types(like.dtype, torch.float32)
+    unit = torch.eye(count, dtype=exact, device=like.device)[None]
+    matrix = F.interpolate(unit, count_px, mode='linear', align_corners=False)[0].T
+    return matrix.to(like.dtype)
+
+
 def reliability(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Label and reliability of one frame (Eq. 2), from logits [C, H, W].
 

@@ -11,17 +11,17 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
 
 from ditta_ros.adaptation import Adapter, Losses, Sample
 from ditta_ros.errors import ModelError
-from ditta_ros.frame import Frame
+from ditta_ros.frame import Frame, enlarge
 from ditta_ros.labeller import IssLabeller, TemporalLabeller
 from ditta_ros.labels import LabelSet
-from ditta_ros.segmenter import Segmenter
+from ditta_ros.memory import warm_up_memory
+from ditta_ros.segmenter import Features, Segmenter
 from ditta_ros.settings import Settings
 from ditta_ros.tracker import MaskTracker, Sam2Tracker
-from ditta_ros.warm_up import WarmUp
+from ditta_ros.warm_up import WarmUp, length_frames
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class Session:
             features = self._segmenter.encode(seen)
             label, reliability = self._labeller.label(features, seen.size_px, self.settings.tau)
         if self.phase is Phase.WARM_UP and self._warm_up_for(seen).takes(seen):
-            self._warm_up_for(seen).record(seen, features, label, reliability)
+            self._record(seen, self._kept(features), label, reliability)
         if seen is not frame:
             label, reliability = enlarge(label, reliability, frame.size_px)
         return Segmentation(frame.stamp_ns, frame.frame_id, label, reliability, self.phase)
@@ -90,11 +90,13 @@ class Session:
     def work(self) -> bool:
         """Do one unit of adaptation; False where there is nothing to do now."""
         if self.phase is Phase.WARM_UP and self._warm_up is not None:
+            if self._learn_on_the_way(self._warm_up):
+                return True
             with torch.no_grad():
                 if self._warm_up.track_next():
                     return True
             if self._warm_up.closed:
-                self._begin_adaptation(self._warm_up)
+                self._end_warm_up(self._warm_up)
                 return True
         elif self.phase is Phase.ADAPT:
             self._adapt()
@@ -110,21 +112,19 @@ class Session:
         """Forget the stream and all adaptation: the frozen segmenter, and a new warm-up."""
         self._frames = 0
         self._restarts = 0
-        self._steps_done, self._steps_planned = 0, 0
-        self._losses: Losses | None = None
         self._labeller: IssLabeller | TemporalLabeller = IssLabeller(self._segmenter.head)
         self._last: Frame | None = None
         self._objects, self._warm_up_frames = 0, 0
-        self._adapter: Adapter | None = None
-        self._schedule: Iterator[Sample] = iter(())
         self._drop_warm_up()
+        self._forget_lessons()
         adapts = self._tracker is not None and self.settings.warm_up.amount > 0
         self.phase = Phase.WARM_UP if adapts else Phase.FROZEN
 
     def close(self) -> None:
         """Free the memory of the stream."""
         self._drop_warm_up()
-        self._adapter, self._schedule, self._last = None, iter(()), None
+        self._forget_lessons()
+        self._last = None
         self._labeller.forget()
 
     def status(self) -> dict[str, Any]:
@@ -158,6 +158,26 @@ class Session:
                 f'the stamp went back by {(last.stamp_ns - frame.stamp_ns) / 1e9:.3f} s' if jumped
                 else f'the frame size changed from {last.size_px} to {frame.size_px} (H, W)')
             self._drop_warm_up()
+            self._forget_lessons()
+
+    def _record(
+        self, frame: Frame, features: Features, label: Tensor, reliability: Tensor,
+    ) -> None:
+        warm_up = self._warm_up_for(frame)
+        frames = length_frames(self.settings.warm_up)
+        if warm_up.frames == 0 and frames is not None and self._tracker is not None:
+            _log.info('%s', warm_up_memory(
+                self.settings, self._segmenter.head, features, frame.size_px, frames,
+                self._tracker.memory_bound_mb(self.settings.tracker.max_objects)))
+        warm_up.record(frame, features, label, reliability)
+
+    def _kept(self, features: Features) -> Features:
+        """Return a frame's features as they wait for the adaptation."""
+        rule = self.settings.adaptation
+        device = self.device if rule.features_device == 'network' else torch.device('cpu')
+        first, second, third, fourth = (
+            stage.to(device, getattr(torch, rule.features_dtype)) for stage in features)
+        return first, second, third, fourth
 
     def _warm_up_for(self, frame: Frame) -> WarmUp:
         if self._warm_up is None:
@@ -171,7 +191,32 @@ class Session:
         if self._tracker is not None:
             self._tracker.stop()
 
-    def _begin_adaptation(self, warm_up: WarmUp) -> None:
+    def _forget_lessons(self) -> None:
+        self._adapter: Adapter | None = None
+        self._schedule: Iterator[Sample] = iter(())  # what to learn from next
+        self._rounds = 0  # of learning while warming up
+        self._steps_done, self._steps_planned = 0, 0
+        self._losses: Losses | None = None
+
+    def _learn_on_the_way(self, warm_up: WarmUp) -> bool:
+        """Take a step while the warm-up goes on, where that is wanted and there is one to take."""
+        rule = self.settings.adaptation
+        if rule.when == 'after_warm_up':
+            return False
+        sample = next(self._schedule, None)
+        # The newest frame waits until the objects prompted on it have been tracked back.
+        if sample is None and self._rounds < warm_up.tracked - 1:
+            self._schedule = map(
+                warm_up.sample, round_of(self._rounds, rule.passes, warm_up.tracked))
+            self._rounds += 1
+            sample = next(self._schedule, None)
+        if sample is None:
+            return False
+        self._step(sample)
+        return True
+
+    def _end_warm_up(self, warm_up: WarmUp) -> None:
+        """Go on to learning, or where nothing can be learned, to labelling."""
         samples = warm_up.samples()
         self._objects, self._warm_up_frames = warm_up.objects, warm_up.frames
         self._drop_warm_up()
@@ -180,35 +225,47 @@ class Session:
                 'no prediction of the warm-up reached the reliability tau %g, so no object was '
                 'tracked: the frozen model goes on; lower tau or warm up longer',
                 self.settings.tau)
+            self._forget_lessons()
             self.phase = Phase.FROZEN
             return
-        passes = self.settings.adaptation.passes
-        self._schedule = (sample for _ in range(passes) for sample in samples)
-        self._steps_planned = passes * len(samples)
-        self._adapter = Adapter(copy.deepcopy(self._segmenter.head), self.settings.adaptation)
+        rule = self.settings.adaptation
+        if rule.when == 'after_warm_up':
+            self._schedule = (sample for _ in range(rule.passes) for sample in samples)
+        else:
+            rounds = range(self._rounds, len(samples) + rule.passes - 1)
+            self._schedule = (samples[t] for number in rounds
+                              for t in round_of(number, rule.passes, len(samples)))
+        self._steps_planned = rule.passes * len(samples)
         self.phase = Phase.ADAPT
 
     def _adapt(self) -> None:
         """Take the next optimiser step, or freeze after the last."""
-        assert self._adapter is not None  # as long as the phase is ADAPT
         sample = next(self._schedule, None)
         if sample is not None:
-            self._losses = self._adapter.step(sample)
-            self._steps_done += 1
+            self._step(sample)
             return
-        self._labeller = TemporalLabeller(self._adapter.head.requires_grad_(False).eval())
+        self._labeller = TemporalLabeller(self._learner().head.requires_grad_(False).eval())
         self._adapter, self._schedule = None, iter(())
         self.phase = Phase.FROZEN
 
+    def _step(self, sample: Sample) -> None:
+        self._losses = self._learner().step(sample)
+        self._steps_done += 1
 
-def enlarge(label: Tensor, reliability: Tensor, size_px: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Return label uint8 [h, w] and reliability float32 [h, w] at ``size_px`` (H, W).
+    def _learner(self) -> Adapter:
+        """Return the stream's adapter, made from the frozen head at the first step."""
+        if self._adapter is None:
+            self._adapter = Adapter(copy.deepcopy(self._segmenter.head), self.settings.adaptation)
+        return self._adapter
 
-    The label is that of the nearest pixel, the reliability is interpolated.
+
+def round_of(number: int, passes: int, frames: int) -> range:
+    """Frames to learn from in a round of learning while warming up.
+
+    Round t follows frame t and takes the last ``passes`` frames up to it; rounds go on after the
+    last frame, until every frame has been taken ``passes`` times.
     """
-    return (
-        interpolate(label[None, None], size_px, mode='nearest-exact')[0, 0],
-        interpolate(reliability[None, None], size_px, mode='bilinear', align_corners=False)[0, 0])
+    return range(max(number - passes + 1, 0), min(number + 1, frames))
 
 
 def open_session(settings: Settings) -> Session:

@@ -102,6 +102,12 @@ class TrackerSettings(_Checked):
         100, 'objects prompted in one warm-up at most', 'objects', low=1, high=1000)
     backward_buffer_frames: int = setting(
         32, 'past frames through which a new object is tracked back', 'frames', low=0, high=10000)
+    buffer_device: str = setting(
+        'network', "where the past frames' features wait: with the network, or in CPU memory",
+        choices=('network', 'cpu'))
+    buffer_dtype: str = setting(
+        'float32', "how the past frames' features are kept; in half precision backward masks may "
+        'differ by pixels', choices=('float32', 'float16', 'bfloat16'))
 
 
 @dataclass(frozen=True)
@@ -150,13 +156,28 @@ class AdaptationSettings(_Checked):
     learning_rate: float = setting(
         2e-4, 'step size of AdamW; the paper: 1e-3', low=0.0, high=1.0)
     passes: int = setting(5, 'times over the warm-up frames', 'passes', low=0, high=1000)
+    when: str = setting(
+        'after_warm_up', 'learn once the warm-up has been seen, or from the last '
+        'adaptation.passes frames after each of its frames',
+        choices=('after_warm_up', 'while_warming_up'))
     distill_on: str = setting(
         'logits', 'cross entropy of the logits, or of the probabilities as the reference does',
         choices=('logits', 'probabilities'))
     contrast_weight: float = setting(
         1.0, 'weight of the contrastive loss (Eq. 7); 0: off', low=0.0, high=100.0)
+    batch_norm: str = setting(
+        'train', "the head's batch norm while it learns: by each step's own frames, moving the "
+        'running statistics (train), or by the statistics that it came with (eval)',
+        choices=('train', 'eval'))
     ema_decay: float = setting(
         0.99, 'decay of the momentum head that makes the prototypes', low=0.0, high=1.0)
+    features_device: str = setting(
+        'network', "where the warm-up's backbone features wait: with the network, or in CPU "
+        'memory',
+        choices=('network', 'cpu'))
+    features_dtype: str = setting(
+        'float32', "how the warm-up's backbone features are kept",
+        choices=('float32', 'float16', 'bfloat16'))
     seed: int = setting(0, 'seed of the add-on and projection layers', low=0)
 
 

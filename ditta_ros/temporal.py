@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ditta_ros.segmenter import Decoded, Head, entropy, relative_to_largest, reliability, upsample
+from ditta_ros.segmenter import Decoded, Head, entropy, relative_to_largest
+from ditta_ros.upsampled import Upsampling
 
 WINDOW_RADIUS = 5  # a query sees (2 * 5 + 1)^2 keys of the previous frame
-TILE_ROWS, TILE_COLUMNS = 8, 24  # queries of one tile; they share one window of keys
-TILES_AT_ONCE = 32  # bounds the memory: 15 MB of scores, and as much of keys at D 192
+TILE_ROWS, TILE_COLUMNS = 4, 12  # queries of one tile; they share one window of keys
+FAR = -1e30  # added to the score of a key that a query does not see
 
 
 def add_on(head: Head, feature: Tensor, previous: Decoded) -> Tensor:
@@ -27,35 +31,44 @@ def attend(query: Tensor, key: Tensor, value: Tensor, radius: int = WINDOW_RADIU
 
     softmax(Q K^T) V with ``query`` and ``key`` [B, D, h, w] and ``value`` [B, C, h, w], unscaled;
     the window is cut off at the border of the grid, not shifted.  Returns [B, C, h, w].
+    """
+    queries, keys, values = (maps.movedim(1, -1) for maps in (query, key, value))
+    frames = zip(queries, keys, values, strict=True)
+    return torch.stack([attend_frame(q, k, v, radius) for q, k, v in frames]).movedim(-1, 1)
+
+
+def attend_frame(
+    query: Tensor, key: Tensor, value: Tensor, radius: int = WINDOW_RADIUS,
+) -> Tensor:
+    """:func:`attend` on one frame, channels last: [h, w, D] twice and [h, w, C] to [h, w, C].
 
     Exact: a tile of queries shares one window of keys, its own area and a halo of ``radius``,
-    and a mask takes from it what a query does not see.
+    and a mask takes from it what a query does not see.  The grid is cut into strips of
+    ``TILE_COLUMNS``; in a strip with its halo, the windows of the tiles are overlapping views.
+    Half-precision maps are attended in float32: unscaled scores are too large for less.
     """
-    height, width = query.shape[-2:]
-    rows, columns = -(-height // TILE_ROWS), -(-width // TILE_COLUMNS)  # of tiles
-    below, right = rows * TILE_ROWS - height, columns * TILE_COLUMNS - width
-    halo = (radius, radius + right, radius, radius + below)
-    query = F.pad(query, (0, right, 0, below))
-    key, value = F.pad(key, halo), F.pad(value, halo)
-    inside = F.pad(torch.ones((1, 1, height, width), device=query.device), halo)
-    near = _near(radius, query.device)  # [queries, keys]
-    bands = []
-    step = max(1, TILES_AT_ONCE // columns)
-    for row in range(0, rows, step):
-        count = min(step, rows - row)
-        band = slice(row * TILE_ROWS, (row + count) * TILE_ROWS)
-        window = slice(band.start, band.stop + 2 * radius)
-        q = _tiles(query[:, :, band], 0)  # [B, tiles, queries, D]
-        k = _tiles(key[:, :, window], radius)  # [B, tiles, keys, D]
-        v = _tiles(value[:, :, window], radius)  # [B, tiles, keys, C]
-        seen = near & _tiles(inside[:, :, window], radius).mT.bool()  # [1, tiles, queries, keys]
-        score = (q @ k.mT).float()  # [B, tiles, queries, keys]
-        # Not -inf: a query beyond the border may see nothing, and its softmax would be NaN.
-        score.masked_fill_(~seen, torch.finfo(score.dtype).min)
-        out = score.softmax(-1).to(v.dtype) @ v  # [B, tiles, queries, C]
-        out = out.unflatten(1, (count, columns)).unflatten(3, (TILE_ROWS, TILE_COLUMNS))
-        bands.append(out.permute(0, 5, 1, 3, 2, 4).flatten(4).flatten(2, 3))  # [B, C, h', w']
-    return torch.cat(bands, 2)[..., :height, :width]
+    dtype, exact = value.dtype, torch.promote_types(query.dtype, torch.float32)
+    query, key, value = query.to(exact), key.to(exact), value.to(exact)
+    height, width = query.shape[:2]
+    rows = _unseen(0, height, -(-height // TILE_ROWS), TILE_ROWS, radius, query)
+
+    @functools.cache  # all strips but the outermost share one mask
+    def mask(before: int, beyond: int) -> Tensor:
+        """Mask of a strip that has ``before`` columns to its left and ``beyond`` from its left."""
+        columns = _unseen(before, before + beyond, 1, TILE_COLUMNS, radius, query)
+        both = rows[:, :, None, :, None] + columns[:, None, :, None, :]
+        return both.flatten(3).flatten(1, 2).to(exact)  # [tiles, queries, keys]
+
+    strips = []
+    for left in range(0, width, TILE_COLUMNS):
+        q, k, v = (
+            _windows(maps, left, len(rows), halo)
+            for maps, halo in ((query, 0), (key, radius), (value, radius)))
+        seen = mask(min(left, radius), min(width - left, TILE_COLUMNS + radius))
+        score = torch.baddbmm(seen, q, k.mT)  # [tiles, queries, keys]
+        out = score.softmax(-1) @ v  # [tiles, queries, C]
+        strips.append(out.unflatten(1, (TILE_ROWS, TILE_COLUMNS)).flatten(0, 1))
+    return torch.cat(strips, 1)[:height, :width].to(dtype)
 
 
 def fuse(prob: Tensor, prob_add: Tensor, tau: float) -> Tensor:
@@ -70,35 +83,102 @@ def fuse(prob: Tensor, prob_add: Tensor, tau: float) -> Tensor:
     return torch.where((weight < tau) & (total > 0), fused, prob)
 
 
+@torch.no_grad()
 def decide(
     logits: Tensor, logits_add: Tensor | None, size_px: tuple[int, int], tau: float,
 ) -> tuple[Tensor, Tensor]:
-    """Label one frame of ``size_px`` (height, width) from the head's logits, both [1, C, h, w].
+    """Label and reliability of a frame at ``size_px`` from its logits and the add-on's.
 
-    ``logits_add`` is None for a frame without predecessor: S_t decides alone.
-    Returns the label, uint8 [H, W], and its reliability (Eq. 2, of the fused probabilities),
-    float32 [H, W] in 0..1.
+    Both are [1, C, h, w]; without ``logits_add``, a frame without predecessor, S_t decides alone.
+    Returns the class of largest probability, uint8 [H, W], and the reliability (Eq. 2) of the
+    fused probabilities (Eq. 3), float32 [H, W] in 0..1.
+
+    Two passes over the image, since Eq. 3 needs the largest entropies of the frame; a pixel's
+    probabilities live as long as its band of rows.
     """
-    large = upsample(logits, size_px)[0]  # [C, H, W]
     if logits_add is None:
-        return reliability(large)
-    prob_add = upsample(logits_add, size_px)[0].float().softmax(0)
-    fused = fuse(large.float().softmax(0), prob_add, tau)
-    return fused.argmax(0).to(torch.uint8), relative_to_largest(entropy(fused))
+        label, uncertainty = _decide_alone(Upsampling((logits,), size_px))
+        return label, relative_to_largest(uncertainty)
+    maps = Upsampling((logits, logits_add), size_px)
+    measures = [[_measure(scores, scores.amax(1)) for scores in band] for _, band in maps.bands()]
+    weight, weight_add = (
+        relative_to_largest(torch.cat([each.entropy for each in of_map]).view(size_px))
+        for of_map in zip(*measures, strict=True))
+    total = weight + weight_add
+    fused = (weight < tau) & (total > 0)
+    share_add = torch.where(fused, weight_add / total, 0.0)  # [H, W] of S_add in S
+    label, uncertainty = _decide_fused(maps, measures, share_add)
+    return label, relative_to_largest(uncertainty)
 
 
-def _near(radius: int, device: torch.device) -> Tensor:
-    """Which keys of a tile's window each query of the tile sees: bool [queries, keys]."""
-    def far(queries: int) -> Tensor:
-        offset = torch.arange(queries + 2 * radius, device=device) - radius
-        return (offset - torch.arange(queries, device=device)[:, None]).abs() <= radius
+class _Measure(NamedTuple):
+    """What is kept of a band of logits, [pixels] each."""
 
-    near = far(TILE_ROWS)[:, None, :, None] & far(TILE_COLUMNS)[None, :, None, :]
-    return near.flatten(0, 1).flatten(1)
+    entropy: Tensor  # in nats
+    log_total: Tensor  # logarithm of the softmax's denominator
 
 
-def _tiles(band: Tensor, radius: int) -> Tensor:
-    """Cut [B, N, rows, columns] with a halo of ``radius`` into [B, tiles, positions, N]."""
-    tiles = band.unfold(2, TILE_ROWS + 2 * radius, TILE_ROWS)
-    tiles = tiles.unfold(3, TILE_COLUMNS + 2 * radius, TILE_COLUMNS)  # [B, N, tr, tc, rows, cols]
-    return tiles.permute(0, 2, 3, 4, 5, 1).flatten(3, 4).flatten(1, 2)
+def _measure(scores: Tensor, largest: Tensor) -> _Measure:
+    """Measure logits [pixels, C], whose ``largest`` are [pixels]; overwrites ``scores``.
+
+    By hand, as E = log sum_c exp(l_c) - sum_c p_c l_c: torch's softmax is slow for a few classes.
+    """
+    scores.sub_(largest[:, None])
+    part = scores.exp()
+    total = part.sum(1)
+    log_total = total.log()
+    return _Measure(log_total - part.mul_(scores).sum(1) / total, largest + log_total)
+
+
+def _decide_alone(maps: Upsampling) -> tuple[Tensor, Tensor]:
+    """Label and entropy of the one map, uint8 and float32 [H, W]."""
+    labels, entropies = [], []
+    for _, (scores,) in maps.bands():  # [pixels, C]
+        largest, label = scores.max(1)
+        labels.append(label.to(torch.uint8))
+        entropies.append(_measure(scores, largest).entropy)
+    return torch.cat(labels).view(maps.size_px), torch.cat(entropies).view(maps.size_px)
+
+
+def _decide_fused(
+    maps: Upsampling, measures: list[list[_Measure]], share_add: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """Label and entropy, uint8 and float32 [H, W], where S_add has a share [H, W] in S."""
+    labels, entropies = [], []
+    for (rows, band), measured in zip(maps.bands(), measures, strict=True):
+        prob, prob_add = (  # [pixels, C]
+            scores.sub_(of_map.log_total[:, None]).exp_()
+            for scores, of_map in zip(band, measured, strict=True))
+        prob.lerp_(prob_add, share_add[rows].flatten()[:, None])
+        labels.append(prob.max(1).indices.to(torch.uint8))
+        information = prob.clamp_min(torch.finfo(prob.dtype).tiny).log_()  # not NaN where 0
+        entropies.append(-information.mul_(prob).sum(1))
+    return torch.cat(labels).view(maps.size_px), torch.cat(entropies).view(maps.size_px)
+
+
+def _unseen(
+    first: int, count: int, tiles: int, tile: int, radius: int, like: Tensor,
+) -> Tensor:
+    """Mask along one axis, to add to the scores: float32 [tiles, tile, window].
+
+    The queries are ``tiles`` of ``tile`` positions from ``first``; keys are 0 ... ``count`` - 1.
+    """
+    query = first + torch.arange(tiles * tile, device=like.device).view(tiles, tile, 1)
+    key = query[:, :1] - radius + torch.arange(tile + 2 * radius, device=like.device)
+    seen = ((query - key).abs() <= radius) & (key >= 0) & (key < count)
+    # Not -inf: a query beyond the border sees nothing, and its softmax would be NaN.
+    return torch.where(seen, 0.0, FAR)
+
+
+def _windows(maps: Tensor, left: int, tiles: int, halo: int) -> Tensor:
+    """Cut the strip of [h, w, N] from column ``left`` into [tiles, positions, N], with halos.
+
+    Beyond the grid there are zeros.  Only the strip is copied: the windows are views of it.
+    """
+    height, width = maps.shape[:2]
+    begin, end = left - halo, left + TILE_COLUMNS + halo
+    strip = F.pad(
+        maps[:, max(begin, 0):end],
+        (0, 0, max(-begin, 0), max(end - width, 0), halo, tiles * TILE_ROWS + halo - height))
+    windows = strip.flatten(1).unfold(0, TILE_ROWS + 2 * halo, TILE_ROWS).mT
+    return windows.unflatten(2, strip.shape[1:]).flatten(1, 2)

@@ -5,25 +5,22 @@ The only module that imports sam2.
 
 from __future__ import annotations
 
-import importlib
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from hydra.errors import HydraException
 from hydra.utils import instantiate
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 from sam2.modeling.sam2_base import SAM2Base
-from torch import Tensor, nn
-from yaml import YAMLError
+from torch import Tensor
 
 from ditta_ros.cohort import Cohort, Embedding, bool_masks, mask_input, point_input
 from ditta_ros.errors import ModelError, one_line
 from ditta_ros.prompts import Prompt
+from ditta_ros.sam2_config import read_config
+from ditta_ros.sam2_shortcuts import take_shortcuts
 from ditta_ros.settings import TrackerSettings
 from ditta_ros.weights import load_weights
 
@@ -32,21 +29,20 @@ EMBEDDED_MODEL = Path(__file__).parent / 'demo' / 'weights' / 'tiny_sam2'
 # SAM 2 reads the pointers of up to 15 past frames: after 16 without a sight of any of its
 # objects, all that a cohort remembers apart from its prompt is absence.
 RETIRE_AFTER_FRAMES = 16
-IMAGE_SIZE_STEP_PX = 32
-
-_BASE = 'sam2.modeling.sam2_base.SAM2Base'
-_PREDICTORS = (
-    'sam2.sam2_video_predictor.SAM2VideoPredictor',
-    'sam2.sam2_video_predictor.SAM2VideoPredictorVOS',
-)
-_PREDICTOR_KEYS = (
-    'fill_hole_area', 'non_overlap_masks', 'clear_non_cond_mem_around_input',
-    'add_all_frames_to_correct_as_cond',
-    # Acts between the objects of a batch; sam2's predictor has one object in each: no effect.
-    'non_overlap_masks_for_mem_enc',
-)
+FLOAT32_BYTES = 4
 
 Masks = dict[int, Tensor]  # object id -> bool [H, W] on the device
+
+
+class Started(NamedTuple):
+    """Masks of objects that were started on the frame tracked last.
+
+    ``backward`` yields their masks on the frames before it, newest first, as far back as the
+    tracker reaches: each item is tracked when it is asked for, none before.
+    """
+
+    here: Masks
+    backward: Iterator[Masks]
 
 
 class MaskTracker(Protocol):
@@ -58,12 +54,11 @@ class MaskTracker(Protocol):
     def track(self, rgb: Tensor) -> Masks:
         """Take the next frame, uint8 [H, W, 3]; return the mask of every living object."""
 
-    def prompt(self, prompts: Sequence[Prompt]) -> tuple[Masks, list[Masks]]:
-        """Start objects on the frame given last.
+    def prompt(self, prompts: Sequence[Prompt]) -> Started:
+        """Start objects on the frame given last."""
 
-        Returns their masks on that frame, and on the frames before it, newest first, as far back
-        as the tracker reaches.
-        """
+    def memory_bound_mb(self, objects: int) -> float:
+        """Return what the stream may take at most with so many objects, in MB (1e6 bytes)."""
 
     def stop(self) -> None:
         """Free the memory of the stream."""
@@ -73,18 +68,26 @@ class Sam2Tracker:
     """SAM 2, online: one call per arriving frame, no list of future frames.
 
     The objects prompted on one frame are one batch (:class:`~ditta_ros.cohort.Cohort`).  New
-    objects are tracked back at once through the image features of the last
-    ``backward_buffer_frames`` frames and leave the others' memory untouched.  A cohort of which
-    no object was seen for ``retire_after_frames`` frames in a row is dropped, and its objects
-    with it.  Memory held is bounded whatever the stream's length.
+    objects are tracked back through the image features of the last ``backward_buffer_frames``
+    frames and leave the others' memory untouched.  A cohort of which no object was seen for
+    ``retire_after_frames`` frames in a row is dropped, and its objects with it.  Memory held is
+    bounded whatever the stream's length.
     """
 
     def __init__(
         self, model: SAM2Base, backward_buffer_frames: int,
         retire_after_frames: int = RETIRE_AFTER_FRAMES,
+        buffer_device: torch.device | str | None = None, buffer_dtype: torch.dtype | None = None,
     ) -> None:
-        """Track with ``model``, which is put into eval mode, on the device that it is on."""
+        """Track with ``model``, on the device that it is on.
+
+        The model is the tracker's from then on: see :mod:`~ditta_ros.sam2_shortcuts`.
+        The image features of past frames wait on ``buffer_device`` as ``buffer_dtype``; None: on
+        the model's device, in float32.  In half precision backward masks are no longer bit-equal.
+        """
         self._model: Any = model.eval()
+        take_shortcuts(model)
+        self._buffer_device, self._buffer_dtype = buffer_device, buffer_dtype
         self._retire_after_frames = retire_after_frames
         self._size_px: tuple[int, int] | None = None
         # The buffer, oldest first, and behind it the current frame.
@@ -105,7 +108,10 @@ class Sam2Tracker:
         config = Path(settings.config or EMBEDDED_MODEL / 'model.yaml')
         checkpoint = Path(settings.checkpoint or EMBEDDED_MODEL / 'model.safetensors')
         model = build_sam2(config, checkpoint, device, settings.image_size_px)
-        return cls(model, settings.backward_buffer_frames)
+        return cls(
+            model, settings.backward_buffer_frames,
+            buffer_device='cpu' if settings.buffer_device == 'cpu' else None,
+            buffer_dtype=getattr(torch, settings.buffer_dtype))
 
     @property
     def object_ids(self) -> tuple[int, ...]:
@@ -114,11 +120,30 @@ class Sam2Tracker:
 
     @property
     def memory_mb(self) -> float:
-        """Size of all tensors held for the stream (1 MB = 1e6 bytes), the weights not counted."""
+        """Size of all tensors held for the stream (1 MB = 1e6 bytes), on whichever device.
+
+        Neither the weights count nor a backward walk that is under way.
+        """
         held = [feature for embedding in self._embeddings for feature in embedding.maps]
         held += [tensor for cohort in self._cohorts for tensor in cohort.tensors()]
         storages = [tensor.untyped_storage() for tensor in held]
         return sum({item.data_ptr(): item.nbytes() for item in storages}.values()) / 1e6
+
+    def memory_bound_mb(self, objects: int) -> float:
+        """Return a bound on ``memory_mb`` with so many objects, and the newest on their way back.
+
+        What SAM 2 computes for a frame and drops again is not in it.
+        """
+        model = self._model
+        grid = (model.image_size // model.backbone_stride) ** 2
+        # The neck narrows its two finer maps, of 4 and 16 times as many positions, to 1/4 and 1/8.
+        shares = (1, 4 / 4, 16 / 8)[:model.num_feature_levels]
+        embedding = sum(shares) * model.hidden_dim * grid * FLOAT32_BYTES
+        waiting = (self._embeddings.maxlen or 0) - 1
+        scale = (self._buffer_dtype or torch.float32).itemsize / FLOAT32_BYTES
+        each = (model.num_maskmem * model.mem_dim * grid
+                + (model.max_obj_ptrs_in_encoder + 1) * model.hidden_dim) * FLOAT32_BYTES
+        return (embedding * (1 + waiting * scale) + 2 * objects * each) / 1e6
 
     def start(self, size_px: tuple[int, int]) -> None:
         """Forget everything; frames of ``size_px`` (H, W) follow."""
@@ -141,25 +166,21 @@ class Sam2Tracker:
             raise ValueError(
                 f'frames must be uint8 {[*size_px, 3]} as told to start(), got {rgb.dtype} '
                 f'{list(rgb.shape)}: call start() with the new size')
+        now = self._embed(rgb)
         masks: Masks = {}
-        with torch.inference_mode():
-            t = self._embeddings[-1].t + 1 if self._embeddings else 0
-            now = Embedding.of(self._model, rgb.to(self._model.device), t)
-            self._embeddings.append(now)
-            for cohort in self._cohorts:
-                masks |= self._masks(cohort, cohort.step(now))
+        for cohort in self._cohorts:
+            masks |= _masks(cohort, cohort.step(now), size_px)
         self._cohorts = [cohort for cohort in self._cohorts if not self._vanished(cohort)]
-        return _ordinary(masks)
+        return masks
 
-    def prompt(self, prompts: Sequence[Prompt]) -> tuple[Masks, list[Masks]]:
+    def prompt(self, prompts: Sequence[Prompt]) -> Started:
         """Start an object at each prompt's pixel on the frame given last to ``track``.
 
-        Returns their masks on that frame, and on the frames before it through the buffer, newest
-        first; the list ends early once none of them was seen for ``retire_after_frames``.
-        ``Prompt.t`` is not read.
+        ``backward`` reaches as far as the buffer, and ends early once none of the objects was
+        seen for ``retire_after_frames``.  ``Prompt.t`` is not read.
         """
         if not prompts:
-            return {}, []
+            return Started({}, iter(()))
         height, width = self._started()
         for item in prompts:
             if not (0 <= item.x_px < width and 0 <= item.y_px < height):
@@ -171,10 +192,10 @@ class Sam2Tracker:
             self._model.image_size, self._model.device)
         return self._begin([item.object_id for item in prompts], points=points)
 
-    def start_from_masks(self, masks: Mapping[int, Tensor]) -> tuple[Masks, list[Masks]]:
+    def start_from_masks(self, masks: Mapping[int, Tensor]) -> Started:
         """Start objects from bool masks [H, W] on the frame given last; returns as ``prompt``."""
         if not masks:
-            return {}, []
+            return Started({}, iter(()))
         size_px = self._started()
         for number, mask in masks.items():
             if tuple(mask.shape) != size_px or mask.dtype != torch.bool:
@@ -187,31 +208,38 @@ class Sam2Tracker:
     def _begin(
         self, object_ids: list[int], points: dict[str, Tensor] | None = None,
         masks: Tensor | None = None,
-    ) -> tuple[Masks, list[Masks]]:
-        """Start a cohort on the current frame and track it back through the buffer."""
+    ) -> Started:
+        """Start a cohort on the current frame, and a walk back through the buffer."""
         if len({*object_ids, *self.object_ids}) < len(object_ids) + len(self.object_ids):
             raise ValueError(
                 f'each object needs an id of its own, got {object_ids} beside the living '
                 f'{list(self.object_ids)}')
         if not self._embeddings:
             raise ValueError('objects start on a frame, got none yet: call track() first')
-        before = []
-        with torch.inference_mode():
-            cohort, logits = Cohort.prompted(
-                self._model, object_ids, self._embeddings[-1], points, masks)
-            here = self._masks(cohort, logits)
-            backward = cohort.turned_back()
-            for embedding in islice(reversed(self._embeddings), 1, None):
-                if self._vanished(backward):
-                    break
-                before.append(self._masks(backward, backward.step(embedding)))
+        size_px = self._started()
+        *past, now = self._embeddings
+        cohort, logits = Cohort.prompted(self._model, object_ids, now, points, masks)
+        here = _masks(cohort, logits, size_px)
         self._cohorts.append(cohort)
-        return _ordinary(here), [_ordinary(frame) for frame in before]
+        return Started(here, self._walk_back(cohort.turned_back(), past, size_px))
 
-    def _masks(self, cohort: Cohort, logits: Tensor) -> Masks:
-        masks = bool_masks(logits, self._started())  # [N, H, W]
-        cohort.note_seen(masks)
-        return dict(zip(cohort.object_ids, masks, strict=True))
+    def _walk_back(
+        self, cohort: Cohort, past: list[Embedding], size_px: tuple[int, int],
+    ) -> Iterator[Masks]:
+        """Yield the masks on each frame of ``past`` (oldest first), newest first."""
+        while past and not self._vanished(cohort):
+            embedding = past.pop().to(self._model.device, torch.float32)
+            yield _masks(cohort, cohort.step(embedding), size_px)
+
+    def _embed(self, rgb: Tensor) -> Embedding:
+        """Encode the next frame; the one before it moves to where the buffer waits."""
+        t = 0
+        if self._embeddings:
+            last = self._embeddings.pop()
+            t = last.t + 1
+            self._embeddings.append(last.to(self._buffer_device, self._buffer_dtype))
+        self._embeddings.append(Embedding.of(self._model, rgb.to(self._model.device), t))
+        return self._embeddings[-1]
 
     def _vanished(self, cohort: Cohort) -> bool:
         return cohort.absent_frames >= self._retire_after_frames
@@ -232,13 +260,7 @@ def build_sam2(
     random weights from torch's global generator.  ``image_size_px`` is the side of the square
     input, 0: the configuration's.  Raises ModelError, in one line.
     """
-    node = _read_config(config)
-    if image_size_px % IMAGE_SIZE_STEP_PX:
-        raise ModelError(
-            f'tracker.image_size_px must be a multiple of {IMAGE_SIZE_STEP_PX}, got '
-            f'{image_size_px}: its position grid is tiled by windows')
-    if image_size_px:
-        node.image_size = image_size_px
+    node = read_config(config, image_size_px)
     try:
         model = instantiate(node)
     except HydraException as error:
@@ -250,60 +272,7 @@ def build_sam2(
     return model.to(device).eval()
 
 
-def _read_config(config: Path) -> Any:
-    """Return the ``model`` node, resolved and checked: instantiate() calls whatever it names."""
-    try:
-        tree = OmegaConf.to_container(OmegaConf.load(config), resolve=True)
-    except (OSError, YAMLError, OmegaConfBaseException, UnicodeDecodeError) as error:
-        raise ModelError(f'tracker.config {config} cannot be read: {one_line(error)}') from error
-    node = tree.get('model') if isinstance(tree, dict) else None
-    if not isinstance(node, dict):
-        raise ModelError(
-            f'tracker.config {config} must have a `model` node, got none: take one of the yaml '
-            'files that the sam2 package brings in configs/')
-    if node.get('_target_') in _PREDICTORS:
-        node['_target_'] = _BASE
-    for key, value in _entries(node):
-        if key == '_target_' and not _is_sam2_module(value):
-            raise ModelError(
-                f'tracker.config {config} may name only network classes of sam2.modeling in '
-                f'_target_, got {value!r}')
-        if key == 'weights_path':
-            raise ModelError(
-                f'tracker.config {config} must not have a weights_path, got {value!r}: weights '
-                'come from tracker.checkpoint')
-    if node.get('_target_') != _BASE:
-        raise ModelError(
-            f'tracker.config {config} must describe a {_BASE}, got {node.get("_target_")!r}')
-    return OmegaConf.create(
-        {key: value for key, value in node.items() if key not in _PREDICTOR_KEYS})
-
-
-def _entries(node: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every key and value of a tree of dicts and lists."""
-    if isinstance(node, dict):
-        yield from node.items()
-    if isinstance(node, (dict, list)):
-        for child in node.values() if isinstance(node, dict) else node:
-            yield from _entries(child)
-
-
-def _is_sam2_module(target: Any) -> bool:
-    """Whether ``target`` is a network class that a module of sam2.modeling defines.
-
-    The prefix alone would let through what such a module imports (sam2.modeling.x.torch.hub.load).
-    """
-    module_name, _, name = str(target).rpartition('.')
-    if not module_name.startswith('sam2.modeling.'):
-        return False
-    try:
-        found = getattr(importlib.import_module(module_name), name, None)
-    except ImportError:
-        return False
-    return (isinstance(found, type) and issubclass(found, nn.Module)
-            and found.__module__ == module_name)
-
-
-def _ordinary(masks: Masks) -> Masks:
-    """Copy masks out of inference mode, so that autograd may use them."""
-    return {number: mask.clone() for number, mask in masks.items()}
+def _masks(cohort: Cohort, logits: Tensor, size_px: tuple[int, int]) -> Masks:
+    masks = bool_masks(logits, size_px)  # [N, H, W]
+    cohort.note_seen(masks)
+    return dict(zip(cohort.object_ids, masks, strict=True))

@@ -5,12 +5,14 @@ What comes out are the samples that the head learns from (method sections 3 to 5
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from ditta_ros.adaptation import Sample
 from ditta_ros.frame import Frame
+from ditta_ros.packed_mask import PackedMask
 from ditta_ros.prompts import propose
 from ditta_ros.segmenter import Features
 from ditta_ros.settings import Settings, WarmUpSettings
@@ -22,11 +24,11 @@ from ditta_ros.tracker import Masks, MaskTracker
 class _Recorded:
     """A warm-up frame: what the frozen segmenter said of it, and the objects found on it."""
 
-    frame: Frame
+    rgb: Tensor | None  # uint8 [H, W, 3]; None once the frame has been tracked
     features: Features
     label: Tensor  # uint8 [H, W]
     reliability: Tensor  # float32 [H, W]
-    masks: Masks = field(default_factory=dict)
+    masks: dict[int, PackedMask] = field(default_factory=dict)  # by object id
 
 
 class WarmUp:
@@ -41,8 +43,11 @@ class WarmUp:
         self._tracker = tracker
         self._classes = classes
         self._size_px = size_px
+        self._first_stamp_ns: int | None = None
         self._recorded: list[_Recorded] = []
         self._tracked = 0
+        # What the newest objects' walk back through the past has still to do.
+        self._backward: Iterator[tuple[Masks, _Recorded]] = iter(())
         self._votes: Votes | None = None
         tracker.start(size_px)
 
@@ -51,42 +56,65 @@ class WarmUp:
         """Frames recorded so far."""
         return len(self._recorded)
 
+    @property
+    def tracked(self) -> int:
+        """Frames tracked so far; objects prompted on the last may still be on their way back."""
+        return self._tracked
+
     def takes(self, frame: Frame) -> bool:
         """Whether ``frame`` still belongs to the warm-up; closes it where it does not."""
         rule = self._settings.warm_up
-        if rule.unit == 'seconds' and self._recorded:
-            spent_ns = frame.stamp_ns - self._recorded[0].frame.stamp_ns
+        if rule.unit == 'seconds' and self._first_stamp_ns is not None:
+            spent_ns = frame.stamp_ns - self._first_stamp_ns
             self.closed = self.closed or spent_ns >= rule.amount * 1e9
         return not self.closed
 
     def record(self, frame: Frame, features: Features, label: Tensor, reliability: Tensor) -> None:
         """Take a frame with the frozen segmenter's features, label and reliability of it."""
-        self._recorded.append(_Recorded(frame, features, label, reliability))
+        if self._first_stamp_ns is None:
+            self._first_stamp_ns = frame.stamp_ns
+        self._recorded.append(_Recorded(frame.rgb, features, label, reliability))
         wanted = length_frames(self._settings.warm_up)
         self.closed = self.closed or (wanted is not None and self.frames >= wanted)
 
     def track_next(self) -> bool:
-        """Track and prompt on the next recorded frame; False where all have been tracked."""
+        """Do one unit of tracking; False where there is nothing to do now.
+
+        A unit is the next recorded frame, tracked and prompted on, or one frame of the way back
+        of the objects that were prompted last, which goes before.
+        """
+        step_back = next(self._backward, None)
+        if step_back is not None:
+            masks, past = step_back
+            self._count(past, masks)
+            return True
         if self._tracked == self.frames:
             return False
-        t, now = self._tracked, self._recorded[self._tracked]
-        now.masks = self._tracker.track(now.frame.rgb)
-        prompts = propose(
-            now.label, now.reliability, self._occupied(now.masks) if t else None,
-            self._settings.tau, self._settings.targets.covered_margin_px, self.objects + 1,
-            self._settings.tracker.max_objects - self.objects, t)
-        self._count(now, now.masks)
-        if prompts:
-            self.objects += len(prompts)
-            fresh, backward = self._tracker.prompt(prompts)
-            now.masks = now.masks | fresh
-            self._count(now, fresh)
-            for past, masks in zip(reversed(self._recorded[:t]), backward, strict=False):
-                past.masks = past.masks | masks
-                self._count(past, masks)
-        self._ballot(now).count_frame(now.label)
+        self._track(self._tracked)
         self._tracked += 1
         return True
+
+    def _track(self, t: int) -> None:
+        """Track into frame ``t``, prompt on it, and make ready the way back of the prompted."""
+        now = self._recorded[t]
+        assert now.rgb is not None  # or the frame would have been tracked before
+        masks = self._tracker.track(now.rgb)
+        now.rgb = None
+        prompts = propose(
+            now.label, now.reliability, self._occupied(masks) if t else None,
+            self._settings.tau, self._settings.targets.covered_margin_px, self.objects + 1,
+            self._settings.tracker.max_objects - self.objects, t)
+        self._count(now, masks)
+        if prompts:
+            self.objects += len(prompts)
+            here, backward = self._tracker.prompt(prompts)
+            self._count(now, here)
+            self._backward = zip(backward, reversed(self._recorded[:t]), strict=False)
+        self._ballot(now).count_frame(now.label)
+
+    def sample(self, t: int) -> Sample:
+        """Return frame ``t`` of those tracked, with its targets by the votes so far."""
+        return self._sample(t, self._ballot(self._recorded[t]).scores())
 
     def samples(self) -> list[Sample]:
         """Return every recorded frame with its targets, in order; ends the tracking."""
@@ -94,13 +122,15 @@ class WarmUp:
         if not self._recorded:
             return []
         scores = self._ballot(self._recorded[0]).scores()
-        samples: list[Sample] = []
-        for now in self._recorded:
-            object_id = paint(now.masks, scores, self._size_px)
-            previous = samples[-1].features if samples else None
-            samples.append(Sample(
-                now.features, previous, now.label, object_id, object_label(object_id, scores)))
-        return samples
+        return [self._sample(t, scores) for t in range(self.frames)]
+
+    def _sample(self, t: int, scores: Tensor) -> Sample:
+        now = self._recorded[t]
+        masks = {number: mask.unpacked(scores.device) for number, mask in now.masks.items()}
+        object_id = paint(masks, scores, self._size_px)
+        previous = self._recorded[t - 1].features if t else None
+        return Sample(
+            now.features, previous, now.label, object_id, object_label(object_id, scores))
 
     def _occupied(self, masks: Masks) -> Tensor | None:
         union = None
@@ -109,7 +139,9 @@ class WarmUp:
         return union
 
     def _count(self, recorded: _Recorded, masks: Masks) -> None:
+        """Count the votes in objects' masks on a frame, and keep the masks for painting."""
         self._ballot(recorded).add(recorded.label, recorded.reliability, masks)
+        recorded.masks |= {number: PackedMask.of(mask) for number, mask in masks.items()}
 
     def _ballot(self, recorded: _Recorded) -> Votes:
         """The votes; made with the first frame, on whose device they stay."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ditta_ros.prompts import Prompt
+from ditta_ros.tracker import Started
 
 
 class InstanceTracker:
@@ -33,9 +34,7 @@ class InstanceTracker:
         self.t += 1
         return self._masks(list(self.instances), self.t)
 
-    def prompt(
-        self, prompts: Sequence[Prompt],
-    ) -> tuple[dict[int, Tensor], list[dict[int, Tensor]]]:
+    def prompt(self, prompts: Sequence[Prompt]) -> Started:
         for prompt in prompts:
             assert prompt.t == self.t, 'prompts are for the frame that was tracked last'
             assert prompt.object_id not in self.instances
@@ -43,8 +42,12 @@ class InstanceTracker:
                 self.instance[self.t, prompt.y_px, prompt.x_px])
         new = [prompt.object_id for prompt in prompts]
         first = max(0, self.t - self.buffer_frames)
-        return self._masks(new, self.t), [
-            self._masks(new, t) for t in range(self.t - 1, first - 1, -1)]
+        return Started(
+            self._masks(new, self.t),
+            (self._masks(new, t) for t in range(self.t - 1, first - 1, -1)))
+
+    def memory_bound_mb(self, objects: int) -> float:
+        return 0.0
 
     def stop(self) -> None:
         self.instances.clear()

@@ -139,15 +139,16 @@ def test_contrast_without_objects_is_zero_and_leaves_the_bank() -> None:
 @pytest.mark.parametrize('batch_norm', ['train', 'eval'])
 @pytest.mark.parametrize('distill_on', ['logits', 'probabilities'])
 def test_steps_lower_every_loss(head, sample, batch_norm, distill_on) -> None:
-    settings = AdaptationSettings(learning_rate=2e-3, distill_on=distill_on)
-    adapter = Adapter(head, settings, batch_norm)
+    settings = AdaptationSettings(
+        learning_rate=2e-3, distill_on=distill_on, batch_norm=batch_norm)
+    adapter = Adapter(head, settings)
     losses = [adapter.step(sample) for _ in range(20)]
     for term in ('distill', 'distill_add', 'contrast', 'total'):
         assert getattr(losses[-1], term) < getattr(losses[0], term)
 
 
 def test_the_head_learns_the_objects_class(head, sample) -> None:
-    adapter = Adapter(head, AdaptationSettings(learning_rate=1e-2), 'eval')
+    adapter = Adapter(head, AdaptationSettings(learning_rate=1e-2, batch_norm='eval'))
     for _ in range(60):
         adapter.step(sample)
     with torch.no_grad():
@@ -164,8 +165,9 @@ def test_the_losses_of_a_step_by_their_definition(head, sample, batch_norm, dist
 
     twin = copy.deepcopy(head)
     twin.batch_norm.train(batch_norm == 'train')
-    settings = AdaptationSettings(contrast_weight=0.5, distill_on=distill_on)
-    losses = Adapter(head, settings, batch_norm).step(sample)
+    settings = AdaptationSettings(
+        contrast_weight=0.5, distill_on=distill_on, batch_norm=batch_norm)
+    losses = Adapter(head, settings).step(sample)
 
     first, second, third, fourth = (
         torch.cat(pair) for pair in zip(sample.previous, sample.features, strict=True))
@@ -192,7 +194,7 @@ def test_a_first_frame_has_no_add_on(head, sample) -> None:
     query, projection, fuse = (
         layer.weight.clone() for layer in (head.query_mlp[0], head.projection[0], head.fuse))
     settings = AdaptationSettings(learning_rate=1e-3, contrast_weight=0.0)
-    losses = Adapter(head, settings, 'train').step(first)
+    losses = Adapter(head, settings).step(first)
     assert losses.distill > 0 and losses.distill_add == 0 and losses.contrast == 0
     assert torch.equal(head.query_mlp[0].weight, query)
     assert torch.equal(head.projection[0].weight, projection)
@@ -201,9 +203,9 @@ def test_a_first_frame_has_no_add_on(head, sample) -> None:
 
 def test_batch_norm_moves_its_statistics_only_in_train_mode(head, sample) -> None:
     frozen = copy.deepcopy(head.batch_norm.state_dict())
-    Adapter(head, AdaptationSettings(), 'eval').step(sample)
+    Adapter(head, AdaptationSettings(batch_norm='eval')).step(sample)
     assert torch.equal(head.batch_norm.running_mean, frozen['running_mean'])
-    Adapter(head, AdaptationSettings(), 'train').step(sample)
+    Adapter(head, AdaptationSettings(batch_norm='train')).step(sample)
     assert not torch.equal(head.batch_norm.running_mean, frozen['running_mean'])
     assert not head.batch_norm.training  # ready to decode between steps
 
@@ -211,7 +213,7 @@ def test_batch_norm_moves_its_statistics_only_in_train_mode(head, sample) -> Non
 def test_the_momentum_head_follows_slowly(head, sample) -> None:
     before = copy.deepcopy(head)
     settings = AdaptationSettings(learning_rate=1e-2, ema_decay=0.9)
-    adapter = Adapter(head, settings, 'train')
+    adapter = Adapter(head, settings)
     adapter.step(sample)
     momentum = dict(adapter.momentum.named_parameters())
     for name, parameter in before.named_parameters():
@@ -221,8 +223,8 @@ def test_the_momentum_head_follows_slowly(head, sample) -> None:
 
 
 def test_the_momentum_head_makes_the_prototypes(head, sample) -> None:
-    settings = AdaptationSettings(learning_rate=1e-2, ema_decay=1.0)
-    adapter = Adapter(head, settings, 'eval')
+    settings = AdaptationSettings(learning_rate=1e-2, ema_decay=1.0, batch_norm='eval')
+    adapter = Adapter(head, settings)
     adapter.step(sample)
     first = adapter.bank.prototypes[2].clone()
     for _ in range(5):
@@ -233,12 +235,12 @@ def test_the_momentum_head_makes_the_prototypes(head, sample) -> None:
 
 def test_the_same_steps_give_the_same_head(head, sample) -> None:
     twin = copy.deepcopy(head)
-    one, other = (Adapter(each, AdaptationSettings(), 'train') for each in (head, twin))
+    one, other = (Adapter(each, AdaptationSettings()) for each in (head, twin))
     assert [one.step(sample) for _ in range(3)] == [other.step(sample) for _ in range(3)]
 
 
 def test_a_step_works_where_the_caller_switched_gradients_off(head, sample) -> None:
     fuse = head.fuse.weight.clone()
     with torch.no_grad():
-        Adapter(head, AdaptationSettings(), 'train').step(sample)
+        Adapter(head, AdaptationSettings(batch_norm='train')).step(sample)
     assert not torch.equal(head.fuse.weight, fuse)

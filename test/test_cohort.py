@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import torch
 
-from ditta_ros.cohort import bool_masks, input_image, mask_input, point_input
+from ditta_ros.cohort import (
+    UPSAMPLED_AT_ONCE,
+    bool_masks,
+    input_image,
+    mask_input,
+    point_input,
+)
 
 
 def test_the_input_image_is_square_normalised_rgb() -> None:
@@ -50,3 +56,12 @@ def test_logits_above_zero_are_the_mask_at_frame_size() -> None:
     masks = bool_masks(logits, (2, 4))
     # Bilinear over four columns: -1, 0, 2, 3; zero is not above zero.
     assert masks.tolist() == [[[False, False, True, True]] * 2, [[False] * 4] * 2]
+
+
+def test_many_masks_are_upsampled_a_few_at_a_time_to_the_same() -> None:
+    torch.manual_seed(0)
+    logits = torch.randn(2 * UPSAMPLED_AT_ONCE + 1, 1, 3, 5)
+    masks = bool_masks(logits, (7, 9))
+    assert masks.shape == (len(logits), 7, 9)
+    for logit, mask in zip(logits, masks, strict=True):
+        assert torch.equal(bool_masks(logit[None], (7, 9))[0], mask)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ditta_ros.frame import Frame
+from ditta_ros.frame import Frame, enlarge
 
 
 def test_a_read_only_strided_array_is_taken_as_it_looks() -> None:
@@ -48,3 +48,10 @@ def test_shrinking_averages_what_it_merges() -> None:
 def test_how_far_a_frame_is_shrunk(max_side_px: int, size_px: tuple[int, int]) -> None:
     frame = Frame.from_array(np.zeros((40, 400, 3), np.uint8))
     assert frame.shrunk(max_side_px).size_px == size_px
+
+
+def test_enlarging_takes_the_nearest_label_and_interpolates_the_reliability() -> None:
+    label, reliability = enlarge(
+        torch.tensor([[1, 2]], dtype=torch.uint8), torch.tensor([[0.0, 1.0]]), (2, 4))
+    assert label.tolist() == [[1, 1, 2, 2]] * 2
+    assert reliability.tolist() == [[0.0, 0.25, 0.75, 1.0]] * 2

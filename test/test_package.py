@@ -20,7 +20,7 @@ from test_style import PACKAGE, ROOT, imports, ros_packages
 
 # Modules whose distribution has another name.
 DISTRIBUTIONS = {'cv2': 'opencv-python-headless', 'hydra': 'hydra-core', 'yaml': 'PyYAML'}
-EXECUTABLES = {'ditta_node', 'demo', 'make_bag'}
+EXECUTABLES = {'bench', 'demo', 'ditta_node', 'make_bag'}
 COLCON = 'import sys, colcon_core.command; sys.exit(colcon_core.command.main())'
 TWO_TESTS = """
 import ditta_ros.settings

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 
 import pytest
 import torch
 
+from ditta_ros.adaptation import Adapter, Losses, Sample
 from ditta_ros.frame import Frame
 from ditta_ros.segmenter import Segmenter
-from ditta_ros.session import Phase, Session, choose_device, enlarge, open_session
+from ditta_ros.session import Phase, Session, choose_device, open_session, round_of
 from ditta_ros.settings import AdaptationSettings, SegmenterSettings, Settings, WarmUpSettings
 from fakes import InstanceTracker
 from random_models import save_random_segformer
@@ -86,6 +88,45 @@ def test_work_comes_in_units_and_labels_do_not_wait_for_it(segmenter: Segmenter)
     assert walk.feed(frames[5]).phase is Phase.FROZEN
 
 
+def test_learning_while_the_warm_up_goes_on(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every frame is learned from as often as passes say, the newest frames last."""
+    taken: list[tuple[Phase, float]] = []
+    step = Adapter.step
+
+    def watched(self: Adapter, sample: Sample) -> Losses:
+        taken.append((walk.phase, float(sample.features[0].sum())))
+        return step(self, sample)
+
+    monkeypatch.setattr(Adapter, 'step', watched)
+    walk = session(segmenter, amount=4.0)
+    walk.settings = dataclasses.replace(walk.settings, adaptation=AdaptationSettings(
+        passes=2, when='while_warming_up'))
+    frames = stream()
+    names = {float(segmenter.encode(frame)[0].sum()): t for t, frame in enumerate(frames)}
+    assert len(names) == len(frames)
+    for frame in frames:
+        walk.feed(frame)
+        finish(walk)
+    assert [names[name] for _, name in taken] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert [phase for phase, _ in taken] == [Phase.WARM_UP] * 5 + [Phase.ADAPT] * 3
+    assert walk.status()['adaptation_steps_planned'] == 8
+    assert walk.phase is Phase.FROZEN
+
+
+@pytest.mark.parametrize(('passes', 'frames', 'rounds'), [
+    (1, 3, [[0], [1], [2]]),
+    (2, 3, [[0], [0, 1], [1, 2], [2]]),
+    (3, 2, [[0], [0, 1], [0, 1], [1]]),
+])
+def test_rounds_take_every_frame_as_often_as_passes_say(
+    passes: int, frames: int, rounds: list[list[int]],
+) -> None:
+    assert [list(round_of(number, passes, frames))
+            for number in range(frames + passes - 1)] == rounds
+
+
 def test_the_frozen_model_labels_until_the_swap_and_stays_untouched(segmenter: Segmenter) -> None:
     plain = Session(Settings(warm_up=WarmUpSettings(amount=0.0)), segmenter, None)
     before = {name: value.clone() for name, value in segmenter.head.state_dict().items()}
@@ -108,6 +149,18 @@ def test_no_warm_up_is_the_plain_segmenter(segmenter: Segmenter) -> None:
     assert [walk.feed(frame).phase for frame in stream(2)] == [Phase.FROZEN] * 2
     assert not walk.work()
     assert walk.status()['model'] == 'iss'
+
+
+def test_the_memory_of_a_warm_up_is_told_before_it_begins(
+    segmenter: Segmenter, caplog: pytest.LogCaptureFixture,
+) -> None:
+    walk = session(segmenter, amount=3.0)
+    with caplog.at_level(logging.INFO):
+        walk.feed(stream(1)[0])
+        told = [item for item in caplog.messages if item.startswith('a warm-up of 3 frames')]
+        walk.feed(stream(2)[1])
+    assert len(told) == 1
+    assert 'MB' in told[0]
 
 
 def test_the_end_of_a_short_stream_closes_its_warm_up(segmenter: Segmenter) -> None:
@@ -159,6 +212,28 @@ def test_a_frame_of_another_size_is_labelled_in_its_own_size(segmenter: Segmente
         assert walk.feed(frame).label.shape == size_px
 
 
+@pytest.mark.parametrize(('dtype', 'size'), [('float32', 4), ('float16', 2), ('bfloat16', 2)])
+def test_the_warm_ups_features_wait_as_told(
+    segmenter: Segmenter, dtype: str, size: int, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waiting = []
+    monkeypatch.setattr(Adapter, 'step', lambda self, sample: waiting.append(sample.features))
+    settings = Settings(
+        warm_up=WarmUpSettings(amount=2),
+        adaptation=AdaptationSettings(passes=1, features_device='cpu', features_dtype=dtype))
+    walk = Session(settings, segmenter, InstanceTracker(
+        torch.ones((FRAMES, *SIZE_PX), dtype=torch.int64)))
+    frames = stream(2)
+    for frame in frames:
+        walk.feed(frame)
+    walk.end_of_stream()
+    finish(walk)
+    for frame, features in zip(frames, waiting, strict=True):
+        for kept, stage in zip(features, segmenter.encode(frame), strict=True):
+            assert (kept.element_size(), kept.device.type) == (size, 'cpu')
+            torch.testing.assert_close(kept.float(), stage, rtol=1e-2, atol=1e-2)
+
+
 def test_large_frames_are_segmented_small_and_labelled_in_their_own_size(
     segmenter: Segmenter,
 ) -> None:
@@ -177,13 +252,6 @@ def test_large_frames_are_segmented_small_and_labelled_in_their_own_size(
         finish(walk)
     assert walk.phase is Phase.FROZEN
     assert walk.status()['warm_up_restarts'] == 0
-
-
-def test_enlarging_takes_the_nearest_label_and_interpolates_the_reliability() -> None:
-    label, reliability = enlarge(
-        torch.tensor([[1, 2]], dtype=torch.uint8), torch.tensor([[0.0, 1.0]]), (2, 4))
-    assert label.tolist() == [[1, 1, 2, 2]] * 2
-    assert reliability.tolist() == [[0.0, 0.25, 0.75, 1.0]] * 2
 
 
 def test_the_same_stream_gives_the_same_labels_bit_for_bit(segmenter: Segmenter) -> None:

@@ -1,6 +1,6 @@
-"""The tracker against sam2's own video predictor, and its promises on a stream.
+"""The tracker's promises on a stream; for its masks see test_tracker_against_sam2.py.
 
-Weights are random but for the last test: equality and bookkeeping do not need trained ones.
+Weights are random but for the last test: bookkeeping does not need trained ones.
 """
 
 from __future__ import annotations
@@ -8,67 +8,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import sam2
 import torch
-from hydra.utils import instantiate
-from omegaconf import OmegaConf
-from PIL import Image
-from sam2.sam2_video_predictor import SAM2VideoPredictor
-from torch import Tensor
 
-from ditta_ros.cohort import input_image
+from ditta_ros.cohort import Cohort
 from ditta_ros.demo.world import NAMES, stream
 from ditta_ros.errors import ModelError
-from ditta_ros.prompts import Prompt
 from ditta_ros.settings import TrackerSettings
-from ditta_ros.tracker import EMBEDDED_MODEL, Sam2Tracker, build_sam2
-
-HEIGHT, WIDTH = 192, 256
-TINY = EMBEDDED_MODEL / 'model.yaml'
-SAM2_CONFIGS = Path(sam2.__file__).parent / 'configs'
-
-
-def squares(count: int) -> list[Tensor]:
-    """Frames uint8 [192, 256, 3]: a red and a blue square cross a textured ground."""
-    ground = np.random.default_rng(0).integers(90, 130, (HEIGHT, WIDTH, 3), np.uint8)
-    frames = []
-    for t in range(count):
-        frame = ground.copy()
-        frame[40:90, 20 + 4 * t % 180:70 + 4 * t % 180] = 220, 30, 30
-        frame[110:150, 200 - 3 * t % 180:240 - 3 * t % 180] = 30, 30, 220
-        frames.append(torch.from_numpy(frame))
-    return frames
-
-
-def click(object_id: int, x_px: int, y_px: int) -> Prompt:
-    return Prompt(object_id=object_id, t=0, x_px=x_px, y_px=y_px, class_id=0)
-
-
-def with_score_bias(model: Any, bias: float) -> Any:
-    """Make random weights find every object present (bias > 0) or absent (bias < 0)."""
-    with torch.no_grad():
-        model.sam_mask_decoder.pred_obj_score_head.layers[-1].bias.fill_(bias)
-    return model
-
-
-def with_marked_time(model: Any) -> Any:
-    """Make random weights heed what they remember and how old it is, as trained ones do."""
-    with torch.no_grad():
-        model.maskmem_tpos_enc *= 50
-        model.obj_ptr_tpos_proj.weight *= 5
-        for layer in model.memory_attention.layers:
-            layer.cross_attn_image.k_proj.weight *= 3
-            layer.cross_attn_image.out_proj.weight *= 5
-    return model
-
-
-def with_image_size(config: Path, size: int, folder: Path) -> Path:
-    changed = OmegaConf.load(config)
-    changed.model.image_size = size
-    OmegaConf.save(changed, folder / f'{config.stem}_{size}.yaml')
-    return folder / f'{config.stem}_{size}.yaml'
+from ditta_ros.tracker import Sam2Tracker, build_sam2
+from tracking import (
+    HEIGHT,
+    TINY,
+    WIDTH,
+    click,
+    jaccard,
+    squares,
+    started,
+    with_image_size,
+    with_score_bias,
+)
 
 
 @pytest.fixture
@@ -76,85 +34,6 @@ def tiny(tmp_path: Path) -> Any:
     """The embedded model's layout at half its input size."""
     torch.manual_seed(0)
     return with_score_bias(build_sam2(with_image_size(TINY, 96, tmp_path), None, 'cpu'), 10.0)
-
-
-def started(model: Any, buffer: int = 0, retire: int = 1000) -> Sam2Tracker:
-    tracker = Sam2Tracker(model, buffer, retire)
-    tracker.start((HEIGHT, WIDTH))
-    return tracker
-
-
-def jaccard(first: Tensor, second: Tensor) -> float:
-    union = int((first | second).sum())
-    return int((first & second).sum()) / union if union else 1.0
-
-
-def predicted(
-    config: Path, weights: dict[str, Tensor], frames: list[Tensor], folder: Path,
-    prompt_t: int, reverse: bool, point: tuple[int, int] | None = None, mask: Tensor | None = None,
-) -> dict[int, Tensor]:
-    """Masks by frame of sam2's own predictor, which runs over a folder of files."""
-    node = OmegaConf.load(config).model
-    node._target_ = f'{SAM2VideoPredictor.__module__}.{SAM2VideoPredictor.__name__}'
-    node.fill_hole_area = 0
-    predictor = instantiate(node).eval()
-    predictor.load_state_dict(weights)
-    folder.mkdir()
-    for t, frame in enumerate(frames):
-        Image.fromarray(frame.numpy()).save(folder / f'{t}.jpg')
-    state = predictor.init_state(str(folder))
-    # The very pixels that the tracker gets, not what JPEG leaves of them.
-    state['images'] = torch.cat([input_image(frame, predictor.image_size) for frame in frames])
-    state['cached_features'] = {}
-    if point is not None:
-        predictor.add_new_points_or_box(state, prompt_t, 1, points=[point], labels=[1])
-    else:
-        predictor.add_new_mask(state, prompt_t, 1, mask)
-    return {
-        t: logits[0, 0] > 0 for t, _, logits in predictor.propagate_in_video(
-            state, start_frame_idx=prompt_t, reverse=reverse)}
-
-
-@pytest.mark.parametrize(('model', 'prompt', 'reverse'), [
-    ('tiny', 'point', False), ('tiny', 'point', True), ('tiny', 'mask', True),
-    ('sam21', 'point', False), ('sam21', 'mask', True)])
-def test_masks_are_those_of_sam2s_own_predictor(
-    model: str, prompt: str, reverse: bool, tmp_path: Path,
-) -> None:
-    # SAM 2.1 tiny: three masks per prompt, 7 memories.
-    sam21 = with_image_size(SAM2_CONFIGS / 'sam2.1' / 'sam2.1_hiera_t.yaml', 128, tmp_path)
-    config = TINY if model == 'tiny' else sam21
-    torch.manual_seed(3)
-    network = with_marked_time(with_score_bias(build_sam2(config, None, 'cpu'), 10.0))
-    # 16 frames at least: in shorter videos the predictor scales its pointers' ages otherwise.
-    frames = squares(18)
-    prompt_t = len(frames) - 1 if reverse else 0
-    point = (45, 65)
-    mask = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
-    mask[40:90, 30:80] = True
-    given = {'point': point} if prompt == 'point' else {'mask': mask}
-    expected = predicted(
-        config, network.state_dict(), frames, tmp_path / 'frames', prompt_t, reverse, **given)
-
-    tracker = started(network, buffer=len(frames))
-    masks = {}
-    for t, frame in enumerate(frames):
-        tracked = tracker.track(frame)
-        if t > 0 and not reverse:
-            masks[t] = tracked[1]
-        if t == prompt_t:
-            here, before = (
-                tracker.prompt([click(1, *point)]) if prompt == 'point'
-                else tracker.start_from_masks({1: mask}))
-            masks[t] = here[1]
-            masks |= {t - 1 - age: frame_masks[1] for age, frame_masks in enumerate(before)}
-
-    assert sorted(masks) == sorted(expected) == list(range(len(frames)))
-    shares = [float(item.float().mean()) for item in expected.values()]
-    assert 0.01 < np.median(shares) < 0.99, 'masks that are empty or full would compare nothing'
-    # Not bit-equal, as the predictor keeps its memories in bfloat16; a wrong age of a memory or a
-    # wrong direction gives less than 0.9995 with these weights.
-    assert min(jaccard(masks[t], expected[t]) for t in masks) >= 0.9995
 
 
 def test_objects_of_one_batch_do_not_influence_one_another(tiny: Any) -> None:
@@ -168,8 +47,9 @@ def test_objects_of_one_batch_do_not_influence_one_another(tiny: Any) -> None:
             single = tracker.track(frame)
             assert t < 3 or jaccard(single[number], masks[number]) > 0.999
         if t == 2:
-            here, before = together.prompt(
+            here, backward = together.prompt(
                 [click(number, *point) for number, point in enumerate(points)])
+            before = list(backward)
             for number, point in enumerate(points):
                 single, single_before = alone[number].prompt([click(number, *point)])
                 assert jaccard(single[number], here[number]) > 0.999
@@ -196,20 +76,78 @@ def test_backward_masks_reach_as_far_as_the_buffer(tiny: Any) -> None:
     tracker = started(tiny, buffer=3)
     frames = squares(6)
     tracker.track(frames[0])
-    assert len(tracker.prompt([click(1, 45, 65)])[1]) == 0
+    assert list(tracker.prompt([click(1, 45, 65)]).backward) == []
     tracker.track(frames[1])
-    assert len(tracker.prompt([click(2, 45, 65)])[1]) == 1
+    assert len(list(tracker.prompt([click(2, 45, 65)]).backward)) == 1
     for frame in frames[2:]:
         tracker.track(frame)
-    here, before = tracker.prompt([click(3, 45, 65), click(4, 200, 130)])
+    here, backward = tracker.prompt([click(3, 45, 65), click(4, 200, 130)])
+    before = list(backward)
     assert len(before) == 3  # of five earlier frames
     for masks in (here, *before):
         assert sorted(masks) == [3, 4]
         for mask in masks.values():
             assert (mask.shape, mask.dtype) == ((HEIGHT, WIDTH), torch.bool)
             assert not mask.is_inference(), 'autograd could not use the mask'
-    assert tracker.prompt([]) == ({}, [])
-    assert tracker.start_from_masks({}) == ({}, [])
+    for nothing in (tracker.prompt([]), tracker.start_from_masks({})):
+        assert (nothing.here, list(nothing.backward)) == ({}, [])
+
+
+def test_backward_masks_are_tracked_when_they_are_asked_for(
+    tiny: Any, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tracker = started(tiny, buffer=4)
+    frames = squares(8)
+    for frame in frames[:4]:
+        tracker.track(frame)
+    steps = []
+    step = Cohort.step
+    monkeypatch.setattr(
+        Cohort, 'step', lambda self, now: steps.append(now.t) or step(self, now))
+    later = tracker.prompt([click(1, 45, 65)]).backward
+    at_once = list(tracker.prompt([click(2, 45, 65)]).backward)
+    assert steps == [2, 1, 0]
+    # Neither frames that come in between nor a new stream change what the walk finds.
+    tracked = [tracker.track(frame) for frame in frames[4:]]
+    assert sorted(tracked[-1]) == [1, 2]
+    tracker.stop()
+    steps.clear()
+    for count, (masks, expected) in enumerate(zip(later, at_once, strict=True), 1):
+        assert len(steps) == count
+        assert torch.equal(masks[1], expected[2])
+
+
+def test_a_buffer_in_half_precision_is_half_as_large(tiny: Any) -> None:
+    exact = started(tiny, buffer=4)
+    half = Sam2Tracker(tiny, 4, buffer_device='cpu', buffer_dtype=torch.float16)
+    half.start((HEIGHT, WIDTH))
+    for frame in squares(5):
+        for tracker in (exact, half):
+            tracker.track(frame)
+    # Four past frames, and the current one in full.
+    assert half.memory_mb == pytest.approx(exact.memory_mb * (4 * 0.5 + 1) / 5)
+    (here, before), (expected, expected_before) = (
+        tracker.prompt([click(1, 45, 65)]) for tracker in (half, exact))
+    assert torch.equal(here[1], expected[1])
+    for masks, exact_masks in zip(before, expected_before, strict=True):
+        assert masks[1].any()
+        assert jaccard(masks[1], exact_masks[1]) > 0.99
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_a_buffer_in_cpu_memory_changes_nothing(tiny: Any) -> None:
+    found = []
+    for buffer_device in (None, 'cpu'):
+        tracker = Sam2Tracker(tiny.to('cuda'), 4, buffer_device=buffer_device)
+        tracker.start((HEIGHT, WIDTH))
+        held_mb = []
+        for frame in squares(5):
+            tracker.track(frame)
+            held_mb.append(torch.cuda.memory_allocated() / 1e6)
+        assert (held_mb[-1] > held_mb[-2] + 0.01) == (buffer_device is None)
+        found.append([masks[1] for masks in tracker.prompt([click(1, 45, 65)]).backward])
+        tracker.stop()
+    assert all(map(torch.equal, *found))
 
 
 def test_a_buffer_of_none_tracks_forward_only(tiny: Any) -> None:
@@ -217,8 +155,8 @@ def test_a_buffer_of_none_tracks_forward_only(tiny: Any) -> None:
     first, second = squares(2)
     tracker.track(first)
     tracker.track(second)
-    here, before = tracker.prompt([click(1, 45, 65)])
-    assert (sorted(here), before) == ([1], [])
+    here, backward = tracker.prompt([click(1, 45, 65)])
+    assert (sorted(here), list(backward)) == ([1], [])
 
 
 def test_an_absent_object_is_empty_and_its_cohort_retires(tiny: Any) -> None:
@@ -229,8 +167,9 @@ def test_an_absent_object_is_empty_and_its_cohort_retires(tiny: Any) -> None:
     seen = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
     seen[40:90, 30:80] = True
     with_score_bias(tiny, -10.0)
-    here, before = tracker.start_from_masks({1: seen})
+    here, backward = tracker.start_from_masks({1: seen})
     assert jaccard(here[1], seen) > 0.9, 'a given mask is believed whatever the score'
+    before = list(backward)
     assert len(before) == 3
     assert not any(masks[1].any() for masks in before)
     for frame in frames[4:7]:  # absent for 1, 2, 3 frames
@@ -239,9 +178,9 @@ def test_an_absent_object_is_empty_and_its_cohort_retires(tiny: Any) -> None:
     assert tracker.object_ids == ()
     assert tracker.track(frames[7]) == {}
     # Never seen at all, from the prompt frame on: the walk back ends after 3 frames too.
-    here, before = tracker.prompt([click(2, 45, 65)])
+    here, backward = tracker.prompt([click(2, 45, 65)])
     assert not here[2].any()
-    assert len(before) == 2
+    assert len(list(backward)) == 2
 
 
 def test_memory_is_flat_on_a_long_stream(tiny: Any) -> None:
@@ -272,8 +211,8 @@ def test_start_and_stop_forget_everything(tiny: Any) -> None:
     tracker.start((HEIGHT, WIDTH))
     assert (tracker.object_ids, tracker.memory_mb) == ((), 0)
     tracker.track(frames[0])
-    again, before = tracker.prompt([click(1, 45, 65)])
-    assert before == []
+    again, backward = tracker.prompt([click(1, 45, 65)])
+    assert list(backward) == []
     assert torch.equal(again[1], first[1])
     assert torch.equal(tracker.track(frames[1])[1], second[1])
     tracker.stop()
@@ -301,69 +240,6 @@ def test_wrong_use_is_refused_by_rule(tiny: Any) -> None:
         tracker.prompt([click(1, 20, 20)])
 
 
-@pytest.mark.parametrize('name', ['sam2/sam2_hiera_t', 'sam2.1/sam2.1_hiera_t'])
-def test_the_yaml_files_of_the_sam2_package_build(name: str) -> None:
-    model = build_sam2(SAM2_CONFIGS / f'{name}.yaml', None, 'cpu')
-    assert (model.image_size, model.num_maskmem, model.training) == (1024, 7, False)
-
-
-def test_a_predictors_yaml_builds_the_plain_model(tmp_path: Path) -> None:
-    config = OmegaConf.load(TINY)
-    config.model._target_ = 'sam2.sam2_video_predictor.SAM2VideoPredictor'
-    config.model.fill_hole_area = 8
-    config.model.non_overlap_masks_for_mem_enc = True
-    OmegaConf.save(config, tmp_path / 'model.yaml')
-    model = build_sam2(tmp_path / 'model.yaml', None, 'cpu')
-    assert type(model).__name__ == 'SAM2Base'
-    assert not model.non_overlap_masks_for_mem_enc
-
-
-@pytest.mark.parametrize('target', [
-    'os.mkdir',
-    'sam2.modeling.sam2_base.torch.load',  # what a module imports is not what it defines
-    'sam2.modeling.sam2_utils.get_clones',  # no network class
-    'sam2.modeling.sam2_utils.nothing',
-    'sam2.build_sam.build_sam2_video_predictor_hf',
-    '${evil}',
-])
-@pytest.mark.parametrize('where', ['model', 'model.image_encoder.trunk', 'model.extra'])
-def test_a_yaml_cannot_call_what_it_likes(where: str, target: str, tmp_path: Path) -> None:
-    config = OmegaConf.load(TINY)
-    config.evil = 'os.mkdir'
-    if where == 'model.extra':
-        config.model.extra = [{'_target_': target, '_args_': [str(tmp_path / 'called')]}]
-    else:
-        OmegaConf.update(config, f'{where}._target_', target)
-        OmegaConf.update(
-            config, f'{where}._args_', [str(tmp_path / 'called')], force_add=True)
-    OmegaConf.save(config, tmp_path / 'model.yaml')
-    with pytest.raises(ModelError, match=r'tracker\.config .*_target_'):
-        build_sam2(tmp_path / 'model.yaml', None, 'cpu')
-    assert not (tmp_path / 'called').exists()
-
-
-@pytest.mark.parametrize(('text', 'says'), [
-    ('model: [', 'cannot be read'),
-    ('trainer: {}', 'must have a `model` node'),
-    ('model: ${nowhere}', 'cannot be read'),
-    ('model: {image_size: 192}', 'must describe a'),
-    ('model: {_target_: sam2.modeling.sam2_base.SAM2Base, image_size: 192}', 'does not describe'),
-    ('model: {_target_: sam2.modeling.sam2_base.SAM2Base, weights_path: w.pt}', 'weights_path'),
-])
-def test_an_unfit_yaml_is_refused_in_one_line(text: str, says: str, tmp_path: Path) -> None:
-    config = tmp_path / 'model.yaml'
-    config.write_text(text)
-    with pytest.raises(ModelError, match=says) as caught:
-        build_sam2(config, None, 'cpu')
-    assert f'tracker.config {config}' in str(caught.value)
-    assert '\n' not in str(caught.value)
-
-
-def test_a_yaml_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r'tracker\.config .*cannot be read'):
-        build_sam2(tmp_path / 'none.yaml', None, 'cpu')
-
-
 def test_the_tracker_loads_what_its_parameters_name(
     tiny: Any, tmp_path: Path,
 ) -> None:
@@ -377,9 +253,9 @@ def test_the_tracker_loads_what_its_parameters_name(
     for frame in frames:
         loaded.track(frame)
         expected.track(frame)
-    here, before = loaded.prompt([click(1, 45, 65)])
-    assert torch.equal(here[1], expected.prompt([click(1, 45, 65)])[0][1])
-    assert len(before) == 1
+    here, backward = loaded.prompt([click(1, 45, 65)])
+    assert torch.equal(here[1], expected.prompt([click(1, 45, 65)]).here[1])
+    assert len(list(backward)) == 1
     with pytest.raises(ModelError, match='tracker.config and tracker.checkpoint'):
         Sam2Tracker.load(TrackerSettings(config=config), 'cpu')
 
@@ -392,7 +268,7 @@ def test_a_gpu_tracks_as_the_cpu_does(tiny: Any) -> None:
         tracker = started(tiny.to(device), buffer=4)
         for frame in frames[:4]:
             tracker.track(frame)
-        _, before = tracker.prompt([click(1, 45, 65)])
+        before = list(tracker.prompt([click(1, 45, 65)]).backward)
         tracked = [tracker.track(frame.to(device)) for frame in frames[4:]]
         masks[device] = [frame_masks[1].cpu() for frame_masks in (*before, *tracked)]
     assert min(map(jaccard, masks['cpu'], masks['cuda'])) > 0.98
@@ -405,8 +281,8 @@ def test_the_embedded_model_follows_the_road() -> None:
     tracker.start((HEIGHT, WIDTH))
     for frame in frames[:4]:
         tracker.track(torch.from_numpy(frame.rgb))
-    here, before = tracker.start_from_masks({1: road[3]})
-    masks = [here[1], *(earlier[1] for earlier in before)]
+    here, backward = tracker.start_from_masks({1: road[3]})
+    masks = [here[1], *(earlier[1] for earlier in backward)]
     masks += [tracker.track(torch.from_numpy(frame.rgb))[1] for frame in frames[4:]]
     for mask, truth in zip(masks, [*road[3::-1], *road[4:]], strict=True):
         assert jaccard(mask, truth) > 0.6

@@ -85,19 +85,66 @@ def test_objects_are_voted_for_and_painted() -> None:
 def test_a_late_object_is_painted_back_as_far_as_the_buffer_goes(
     buffer_frames: int, labelled: list[int],
 ) -> None:
-    """Class 2 becomes reliable on frame 3 only; its object reaches back through the buffer."""
-    instance = torch.ones((4, *SIZE_PX), dtype=torch.int64)
-    instance[1:, :, 5:] = 2
-    label = instance.to(torch.uint8)
-    reliability = torch.where(instance == 2, 0.5, 0.9)
-    reliability[3] = 0.9
-    walk = warm_up(instance, 4.0, buffer_frames=buffer_frames)
-    for t in range(4):
-        walk.record(frame(t), features(), label[t], reliability[t])
-        assert walk.track_next()
-    assert not walk.track_next()
+    walk = late_second_object(buffer_frames)
+    while walk.track_next():
+        pass
     samples = walk.samples()
     # Where the second object does not reach, nothing lies: the first has the left side alone.
     seen = [t for t in (1, 2) if 2 in samples[t].object_id.unique().tolist()]
     assert seen == labelled
     assert samples[3].object_id[0].tolist() == [1] * 5 + [2] * 5
+
+
+def test_a_unit_is_one_frame_and_the_way_back_comes_before_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tracked: list[int] = []
+    monkeypatch.setattr(InstanceTracker, '_masks', lambda self, numbers, t: tracked.append(t) or {
+        number: self.instance[t] == self.instances[number] for number in numbers})
+    walk = late_second_object(buffer_frames=2, frames=5)
+    units = []
+    while walk.track_next():
+        units.append(tracked.copy())
+        tracked.clear()
+    # A frame with prompts is looked at twice: for the objects before, and for the new ones.
+    assert units == [[0, 0], [1], [2], [3, 3], [2], [1], [4]]
+
+
+def test_a_sample_on_the_way_has_the_votes_so_far() -> None:
+    walk = late_second_object(buffer_frames=2, earlier_class=0)
+    rows = []
+    while walk.track_next():
+        if walk.tracked > 1:
+            rows.append(walk.sample(1).object_label[0].tolist())
+    assert walk.tracked == walk.frames == 4
+    # Frames 1, 2 and 3; then object 2, which frame 3 prompts on the right, goes back over 2 and 1.
+    assert [row[:5] for row in rows] == [[1] * 5] * 5
+    assert [row[5:] for row in rows] == [[255] * 5] * 4 + [[0] * 5]
+    final = walk.samples()
+    assert torch.equal(final[1].object_label, walk.sample(1).object_label)
+    assert walk.sample(1).previous is final[0].features
+    assert walk.sample(0).previous is None
+
+
+def test_the_way_back_is_voted_for_like_the_way_on() -> None:
+    """Object 2 is called class 2 where it starts, and class 0 on both frames before."""
+    walk = late_second_object(buffer_frames=2, earlier_class=0)
+    while walk.track_next():
+        pass
+    assert walk.samples()[3].object_label[0].tolist() == [1] * 5 + [0] * 5
+
+
+def late_second_object(
+    buffer_frames: int, frames: int = 4, earlier_class: int = 2,
+) -> WarmUp:
+    """Object 2 lies on the right from frame 1 on; it becomes reliable on frame 3 only."""
+    instance = torch.ones((frames, *SIZE_PX), dtype=torch.int64)
+    instance[1:, :, 5:] = 2
+    label = instance.to(torch.uint8)
+    label[1:3, :, 5:] = earlier_class
+    reliability = torch.where(instance == 2, 0.79, 0.9)
+    reliability[3] = 0.81
+    walk = warm_up(instance, float(frames), buffer_frames=buffer_frames)
+    for t in range(frames):
+        walk.record(frame(t), features(), label[t], reliability[t])
+    return walk

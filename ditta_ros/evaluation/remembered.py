@@ -69,5 +69,9 @@ class RememberingTracker:
             raise ValueError(f'frame {self._t} had other prompts when it was tracked')
         return Started(dict(here), iter(before))
 
+    def memory_bound_mb(self, objects: int) -> float:
+        """Return the bound of the tracker behind, in MB; the masks to repeat come on top."""
+        return self._tracker.memory_bound_mb(objects)
+
     def stop(self) -> None:
         """Keep everything: the stream may be asked for again."""

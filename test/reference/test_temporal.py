@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from ditta_ros.segmenter import Decoded, Head, entropy, relative_to_largest
-from ditta_ros.temporal import attend, fuse
+from ditta_ros.temporal import attend, decide, fuse
 
 LAYERS = {  # the reference's name -> ours
     'linear_c1.proj': 'scales.0', 'linear_c2.proj': 'scales.1', 'linear_c3.proj': 'scales.2',
@@ -52,3 +52,15 @@ def test_fusion(fuse_golden: dict[str, np.ndarray]) -> None:
     np.testing.assert_allclose(reliability.numpy(), fuse_golden['reliability'], atol=1e-5)
     label = fuse(prob, prob_add, float(fuse_golden['tau'])).argmax(0)
     np.testing.assert_array_equal(label.numpy(), fuse_golden['label'])
+
+
+def test_fusion_in_bands(fuse_golden: dict[str, np.ndarray]) -> None:
+    """The labeller's way from logits: a probability's logarithm is one of its logits."""
+    prob, prob_add = torch.from_numpy(fuse_golden['prob'])
+    logits, logits_add = (p.double().log().float()[None] for p in (prob, prob_add))
+    size_px = (prob.shape[1], prob.shape[2])
+    label, _ = decide(logits, logits_add, size_px, float(fuse_golden['tau']))
+    np.testing.assert_array_equal(label.numpy(), fuse_golden['label'])
+    for maps, expected in zip((logits, logits_add), fuse_golden['reliability'], strict=True):
+        certainty = decide(maps, None, size_px, 0.0)[1]
+        np.testing.assert_allclose(certainty.numpy(), expected, atol=1e-5)
