@@ -7,11 +7,14 @@ CVPR 2026).
 a camera message becomes a frame      ``ros.messages``, ``frame``
 the backbone encodes it, once         ``segmenter.Segmenter.encode``
 a label and its reliability           ``labeller``, ``segmenter``         Eq. 2
+  with the decode head folded,
+  on the image grid in bands          ``folded``, ``upsampled``
 the label is published                ``ros.outputs``
 
 while warming up (``warm_up``):
 the surest pixels become prompts      ``prompts``                         A2.1
 objects are tracked, on and back      ``tracker``, ``cohort``             A2.2
+  and their masks kept small          ``packed_mask``
 their classes are voted for           ``targets``                         Eq. 4, A1-A4
 
 after the warm-up:
@@ -22,5 +25,7 @@ fused with the frame before           ``labeller``, ``temporal``          Eq. 1,
 
 ``session`` walks this way for one stream: ``Session.feed`` labels a frame, ``Session.work`` does a
 unit of adaptation.  The node (``ros``), the replay of recordings (``evaluation``) and the demo
-(``demo``) are three drivers of the same ``Session``.  ``settings`` holds every parameter once.
+(``demo``) are three drivers of the same ``Session``.  ``settings`` holds every parameter once,
+``memory`` says beforehand what a warm-up will take, ``bench`` measures what the parts cost.
+SAM 2 is read by ``sam2_config`` and made cheaper, with equal masks, by ``sam2_shortcuts``.
 """

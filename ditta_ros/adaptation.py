@@ -11,7 +11,15 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ditta_ros.labels import UNLABELLED
-from ditta_ros.segmenter import Decoded, Features, Head, entropy, relative_to_largest, upsample
+from ditta_ros.segmenter import (
+    Decoded,
+    Features,
+    Head,
+    entropy,
+    interpolation,
+    relative_to_largest,
+    upsample,
+)
 from ditta_ros.settings import AdaptationSettings
 from ditta_ros.temporal import add_on
 
@@ -64,8 +72,8 @@ class UnitUpsampling:
     def __init__(self, feature: Tensor, size_px: tuple[int, int]) -> None:
         height, width = feature.shape[-2:]
         self.feature = F.normalize(feature, dim=0)  # [D, h, w]
-        self.down = _interpolation(height, size_px[0], feature)  # [H, h]
-        self.across = _interpolation(width, size_px[1], feature)  # [W, w]
+        self.down = interpolation(height, size_px[0], feature)  # [H, h]
+        self.across = interpolation(width, size_px[1], feature)  # [W, w]
         self.length = self._squared_length().clamp_min(1e-8).sqrt()  # [H, W]
 
     def _squared_length(self) -> Tensor:
@@ -207,9 +215,3 @@ class Adapter:
             prob = upsample(decoded.logits[-1:], size_px)[0].softmax(0)
         return contrast_loss(
             self.head.project(feature)[0], target, prob, object_id, self.bank)
-
-
-def _interpolation(count: int, count_px: int, like: Tensor) -> Tensor:
-    """Bilinear upsampling along one axis as a matrix [count_px, count]."""
-    unit = torch.eye(count, device=like.device, dtype=like.dtype)[None]
-    return F.interpolate(unit, count_px, mode='linear', align_corners=False)[0].T

@@ -81,8 +81,8 @@ class Head(nn.Module):
             part = scale(stage.flatten(2).transpose(1, 2)).transpose(1, 2)  # [B, D, h_i w_i]
             parts.append(upsample(part.unflatten(2, stage.shape[2:]), grid))  # [B, D, h, w]
         # Coarsest first: the order of `fuse`'s weights in SegFormer.  Fusing each stage before
-        # it is upsampled would be the same function with less work, but rounds differently, and
-        # the unscaled attention of Eq. 1 turns 1e-5 in F into more than 1e-4 in its logits.
+        # it is upsampled is the same function with less work (``folded``), but rounds otherwise,
+        # and the unscaled attention of Eq. 1 turns 1e-5 in F into more than 1e-4 in its logits.
         fused = self.fuse(torch.cat(parts[::-1], 1))
         feature = F.relu(self.batch_norm(fused))
         return Decoded(feature, self.classifier(feature))

@@ -94,8 +94,15 @@ def decide(
     fused probabilities (Eq. 3), float32 [H, W] in 0..1.
 
     Two passes over the image, since Eq. 3 needs the largest entropies of the frame; a pixel's
-    probabilities live as long as its band of rows.
+    probabilities live as long as its band of rows.  In float32, under autocast too.
     """
+    with torch.autocast(logits.device.type, enabled=False):
+        return _decide(logits, logits_add, size_px, tau)
+
+
+def _decide(
+    logits: Tensor, logits_add: Tensor | None, size_px: tuple[int, int], tau: float,
+) -> tuple[Tensor, Tensor]:
     if logits_add is None:
         label, uncertainty = _decide_alone(Upsampling((logits,), size_px))
         return label, relative_to_largest(uncertainty)

@@ -24,7 +24,7 @@ CASES = {
     'attention': attention.cases, 'frozen': frozen.cases, 'warm_up': warm_up.cases,
     'tracker': tracker.cases, 'soak': soak.cases,
 }
-RESULTS = Path(__file__).parents[2] / 'test' / 'bench' / 'results'
+SOURCE_TREE = Path(__file__).parents[2]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = read(chosen)
         check(options)
         cases = [case for name in options.rows for case in CASES[name](options)]
-        if chosen.save and not RESULTS.is_dir():
+        if chosen.save and not (SOURCE_TREE / 'setup.py').is_file():
             raise OptionError('--save needs a source tree of ditta_ros: give --json FILE')
         if chosen.json and not chosen.json.parent.is_dir():
             raise OptionError(f'--json must be in a folder that exists, got {str(chosen.json)!r}')
@@ -58,7 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if chosen.json:
         write_json(chosen.json, about)
     if chosen.save and not interrupted:
-        save(RESULTS, about, rows)
+        results = SOURCE_TREE / 'test' / 'bench' / 'results'
+        results.mkdir(exist_ok=True)
+        save(results, about, rows)
     return 130 if interrupted else 0
 
 

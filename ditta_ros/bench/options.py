@@ -36,7 +36,7 @@ class Options:
     dtypes: tuple[str, ...] = ('fp32',)
     compiled: tuple[bool, ...] = (False,)
     repeats: int = 5
-    budget_s: float = 60.0
+    budget_s: float = 30.0
     tracker_config: str = ''
     tracker_checkpoint: str = ''
     soak_frames: int = 5000
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         help='fp32,bf16 of attention, frozen and tracker (by autocast); default: %(default)s')
     add('--compile', action='store_true', help='frozen: compiled by torch, too')
     add('--repeats', type=int, default=5, help='rounds of a comparison; default: %(default)s')
-    add('--budget', type=float, default=60.0, metavar='S',
+    add('--budget', type=float, default=30.0, metavar='S',
         help='seconds after which a comparison begins no further round; default: %(default)s')
     add('--tracker-config', default='',
         help="a SAM 2 yaml: a file, or the name of one of the sam2 package's, such as "

@@ -25,7 +25,7 @@ class Pace:
     """How long to measure: a number of rounds, fewer where they take too long."""
 
     rounds: int = 5
-    budget_s: float = 60.0  # no further round is begun after this, once there are two
+    budget_s: float = 30.0  # no further round is begun after this, once there are two
     warm_ups: int = 1  # rounds that do not count: compilation, caches, a GPU's clock
     least_s: float = 0.2  # a function is called until about this has passed; 0: once a round
 

@@ -193,6 +193,21 @@ def test_the_command_writes_table_and_json(
     assert 'ISS + add-on + fusion' in out
 
 
+def test_saving_needs_a_source_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
+) -> None:
+    monkeypatch.setattr(command, 'SOURCE_TREE', tmp_path)
+    monkeypatch.setitem(command.CASES, 'soak', lambda options: [])
+    given = ['--rows', 'soak', '--device', 'cpu', '--save']
+    assert command.main(given) == 2
+    assert '--save needs a source tree' in capsys.readouterr().out
+    (tmp_path / 'setup.py').touch()
+    (tmp_path / 'test' / 'bench').mkdir(parents=True)
+    assert command.main(given) == 0
+    files = (tmp_path / 'test' / 'bench' / 'results').iterdir()
+    assert sorted(file.suffix for file in files) == ['.json', '.txt']
+
+
 def test_a_case_that_cannot_be_measured_is_a_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture,
 ) -> None:

@@ -80,7 +80,7 @@ def score_tracks(
     scores: dict[str, list[float]] = {name: [] for name in NAMES}
     frames = list(stream(seed, TRACKED_FRAMES + 1, RATE_HZ))
     start = frames[-1] if reverse else frames[0]
-    prompts = propose_on(segmenter, start)
+    prompts = propose_on(segmenter, start, TRACKED_FRAMES if reverse else 0)
     for world, masks in _tracks(tracker, frames, start, prompts, reverse, from_masks):
         for prompt in prompts:
             truth = world.instance == start.instance[prompt.y_px, prompt.x_px]
@@ -102,10 +102,10 @@ def track_quality(parts: Sequence[TrackScores]) -> TrackQuality:
         sum(part.objects for part in parts))
 
 
-def propose_on(segmenter: Segmenter, world: WorldFrame) -> list[Prompt]:
-    """The prompts that DiTTA would make on a first frame."""
+def propose_on(segmenter: Segmenter, world: WorldFrame, t: int) -> list[Prompt]:
+    """The prompts that DiTTA would make on frame ``t`` if it were the first."""
     label, reliability = _label(segmenter, world.rgb)
-    return propose(label, reliability, None, TAU, margin_px=0, first_object_id=1, room=100, t=0)
+    return propose(label, reliability, None, TAU, margin_px=0, first_object_id=1, room=100, t=t)
 
 
 def _label(segmenter: Segmenter, rgb: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

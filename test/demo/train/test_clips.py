@@ -70,7 +70,17 @@ def test_by_class_prompts_rare_classes_as_often_as_large_ones() -> None:
         instance[:8, 10 * number:10 * number + 8] = number
     semantic[instance == 5] = 1
     rng = np.random.default_rng(0)
-    picked = [int(_pick_objects(instance, semantic, rng, 1)[0]) for _ in range(400)]
+    picked = [int(_pick_objects(instance, semantic, rng, 1, .0025)[0]) for _ in range(400)]
     assert picked.count(5) == pytest.approx(200, abs=40)
-    by_area = [int(_pick_objects(instance, None, rng, 1)[0]) for _ in range(400)]
+    by_area = [int(_pick_objects(instance, None, rng, 1, .0025)[0]) for _ in range(400)]
     assert by_area.count(5) < 100
+
+
+def test_small_objects_are_asked_for_only_where_wanted() -> None:
+    instance = np.zeros((20, 40), np.uint8)
+    instance[:, 20:] = 1
+    instance[4:6, 5:9] = 2  # 8 of 800 pixels
+    rng = np.random.default_rng(0)
+    seen = [set(np.unique([_pick_objects(instance, None, rng, 1, least) for _ in range(60)]))
+            for least in (.005, .02)]
+    assert seen == [{0, 1, 2}, {0, 1}]
