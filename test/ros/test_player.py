@@ -109,7 +109,9 @@ def test_an_image_without_an_answer_is_sent_again(context: Context, domain_id: i
     with impostor(context, None) as silent, Player(domain_id, healthy) as player:
         player.wait_for_node(PATIENCE_S)
         assert player.ask(RGB, STAMP_NS, 'front', timeout_s=1.0, tries=3) is None
-        assert player.wait_until(lambda: silent.received == 3, PATIENCE_S)
+        # The first may come before the other side has learned of the publisher.
+        assert player.wait_until(lambda: silent.received >= 2, PATIENCE_S)
+        assert silent.received <= 3
 
 
 def test_a_wrong_header_is_refused(context: Context, domain_id: int) -> None:
