@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ditta_ros.labels import UNLABELLED
 from ditta_ros.segmenter import Features, Head
 from ditta_ros.settings import Settings
 from ditta_ros.temporal import TILE_COLUMNS, TILE_ROWS, WINDOW_RADIUS
@@ -80,7 +79,7 @@ def _step_bytes(settings: Settings, head: Head, features: Features, pixels: int)
     grid = features[0].shape[2] * features[0].shape[3]
     keys = (TILE_ROWS + 2 * WINDOW_RADIUS) * (TILE_COLUMNS + 2 * WINDOW_RADIUS)
     # A frame shows rarely more objects than classes; max_objects is for the whole warm-up.
-    objects = min(settings.tracker.max_objects, classes, UNLABELLED)
+    objects = min(settings.tracker.max_objects, classes)
     floats = (
         CLASS_MAPS * classes * pixels + FEATURE_MAPS * 2 * dim * grid
         # of the add-on: the scores, their softmax and its gradient; the windows of keys and values

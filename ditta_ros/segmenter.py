@@ -19,12 +19,11 @@ from transformers import SegformerConfig, SegformerForSemanticSegmentation, Segf
 from transformers.utils import logging as transformers_logging
 
 from ditta_ros.errors import ModelError, one_line
-from ditta_ros.frame import Frame
+from ditta_ros.frame import SMALLEST_SIDE_PX, Frame
 from ditta_ros.labels import LabelSet
 
 EMBEDDED_MODEL = Path(__file__).parent / 'demo' / 'weights' / 'tiny_segformer'
 REMEDY = 'give a directory with the config.json and model.safetensors of a SegFormer segmenter'
-SMALLEST_SIDE_PX = 32  # the first stage's attention reduces a grid of H/4 x W/4 by 8
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 

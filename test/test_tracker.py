@@ -200,6 +200,18 @@ def test_memory_is_flat_on_a_long_stream(tiny: Any) -> None:
     # Pointers: 4 objects x (1 prompt + 15 recent) x 128.
     floats = 7 * (9216 + 4608 + 4608) + (4 * 4 + 2) * 1152 + 4 * 16 * 128
     assert held_mb[39] == pytest.approx(floats * 4 / 1e6)
+    assert 0.6 * tracker.memory_bound_mb(4) < held_mb[39] < tracker.memory_bound_mb(4)
+
+
+def test_a_buffer_in_half_precision_takes_half(tiny: Any) -> None:
+    whole, half = started(tiny, buffer=4), Sam2Tracker(tiny, 4, buffer_dtype=torch.float16)
+    half.start((HEIGHT, WIDTH))
+    for frame in squares(6):
+        whole.track(frame)
+        half.track(frame)
+    # The current frame stays in float32.
+    assert half.memory_mb == pytest.approx(whole.memory_mb * (1 + 4 / 2) / 5)
+    assert half.memory_bound_mb(0) == pytest.approx(half.memory_mb)
 
 
 def test_start_and_stop_forget_everything(tiny: Any) -> None:
@@ -246,13 +258,15 @@ def test_the_tracker_loads_what_its_parameters_name(
     torch.save({'model': tiny.state_dict()}, tmp_path / 'tiny.pt')
     config = str(tmp_path / 'model_96.yaml')
     settings = TrackerSettings(
-        config=config, checkpoint=str(tmp_path / 'tiny.pt'), backward_buffer_frames=1)
+        config=config, checkpoint=str(tmp_path / 'tiny.pt'), backward_buffer_frames=1,
+        buffer_dtype='float16')
     frames = squares(3)
     loaded, expected = Sam2Tracker.load(settings, 'cpu'), started(tiny, buffer=1)
     loaded.start((HEIGHT, WIDTH))
     for frame in frames:
         loaded.track(frame)
         expected.track(frame)
+    assert loaded.memory_mb == pytest.approx(expected.memory_mb * (1 + 1 / 2) / 2)
     here, backward = loaded.prompt([click(1, 45, 65)])
     assert torch.equal(here[1], expected.prompt([click(1, 45, 65)]).here[1])
     assert len(list(backward)) == 1

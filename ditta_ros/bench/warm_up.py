@@ -24,7 +24,7 @@ from ditta_ros.bench.options import Options
 from ditta_ros.bench.row import Case, Row, Tick
 from ditta_ros.bench.timing import Times, interleaved, time_row
 from ditta_ros.segmenter import entropy
-from ditta_ros.settings import AdaptationSettings
+from ditta_ros.settings import AdaptationSettings, TargetSettings
 from ditta_ros.targets import Votes
 
 ROUNDS = 2  # of what runs in processes of its own
@@ -160,6 +160,7 @@ def looped_scores(
     label: Tensor, reliability: Tensor, masks: dict[int, Tensor], classes: int,
 ) -> Tensor:
     """Scores (Eq. 4) of one frame as they are defined: [objects + 1, C]."""
+    rule = TargetSettings()
     scores = torch.zeros((max(masks) + 1, classes), device=label.device)
     rarity = [1 - (label == index).double().mean() for index in range(classes)]
     for number, mask in masks.items():
@@ -169,7 +170,8 @@ def looped_scores(
             if pixels:
                 share = pixels / mask.sum()
                 scores[number, index] = (
-                    reliability[both].double().mean() * share ** 0.3 * rarity[index] ** 0.8)
+                    reliability[both].double().mean() * share ** rule.lambda_area
+                    * rarity[index] ** rule.lambda_freq)
     return scores
 
 

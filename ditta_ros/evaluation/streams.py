@@ -20,13 +20,12 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from ditta_ros.demo.world import NAMES
 from ditta_ros.errors import ModelError
 from ditta_ros.evaluation.overrides import parse_overrides
-from ditta_ros.evaluation.processes import run_all
+from ditta_ros.evaluation.processes import run_with_bar
 from ditta_ros.evaluation.scores import Scorer, Scores
 from ditta_ros.evaluation.source import Source, SourceError
 from ditta_ros.evaluation.sources import world_source
@@ -36,7 +35,7 @@ from ditta_ros.settings import SettingError, from_flat
 from ditta_ros.warm_up import length_frames
 
 FIRST_SEED = 21  # the demo's own, then those after it
-FRAMES = 90
+SHIFTS = ('noise:0.7', 'clean')
 
 
 @dataclass(frozen=True)
@@ -142,16 +141,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the comparison; 2 for input that does not work."""
     options = _parser().parse_args(arguments)
     console = Console()
-    shifts = options.shift or ['noise:0.7', 'clean']
+    shifts = options.shift or SHIFTS
     try:
         values = {'warm_up.unit': 'percent', 'warm_up.amount': options.warm_up,
                   **parse_overrides(options.overrides)}
         jobs = [
             Job(shift, options.first_seed + offset, options.frames, values)
             for shift in shifts for offset in range(options.seeds)]
-        with Progress(console=console) as progress:
-            task = progress.add_task(f'{len(jobs)} streams', total=len(jobs))
-            results = run_all(compare, jobs, options.processes, lambda: progress.advance(task))
+        results = run_with_bar(compare, jobs, options.processes, console)
     except (ModelError, SettingError, SourceError) as error:
         console.print(str(error), style='red', markup=False, highlight=False)
         return 2
@@ -182,22 +179,31 @@ def plain_json(value: Any) -> Any:
     return None if isinstance(value, float) and np.isnan(value) else value
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m ditta_ros.evaluation.streams',
-        description='Compares plain SegFormer (ISS) with DiTTA over streams of the demo world.')
+def stream_parser(
+    prog: str, about: str, shifts: Sequence[str], first_seed: int,
+) -> argparse.ArgumentParser:
+    """Return a command's options on which streams of the demo world it runs."""
+    parser = argparse.ArgumentParser(prog=prog, description=about)
     parser.add_argument(
         '--shift', action='append', metavar='KIND:STRENGTH',
-        help='clean, or for example noise:0.5; may be repeated (default: noise:0.7 and clean)')
+        help='clean, or for example noise:0.5; may be repeated '
+             f'(default: {" ".join(shifts)})')
     parser.add_argument('--seeds', type=int, default=8, help='streams of each shift')
-    parser.add_argument('--first-seed', type=int, default=FIRST_SEED)
-    parser.add_argument('--frames', type=int, default=FRAMES, help='length of a stream')
+    parser.add_argument('--first-seed', type=int, default=first_seed)
+    parser.add_argument('--frames', type=int, default=90, help='length of a stream')
     parser.add_argument('--warm-up', type=float, default=25.0, metavar='PERCENT')
     parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE',
                         dest='overrides', help='a parameter, as in config/ditta.yaml')
     parser.add_argument('--processes', type=int, default=2, help='with one thread each')
     parser.add_argument('--json', type=Path, metavar='FILE', help='where the numbers go')
     return parser
+
+
+def _parser() -> argparse.ArgumentParser:
+    return stream_parser(
+        'python -m ditta_ros.evaluation.streams',
+        'Compares plain SegFormer (ISS) with DiTTA over streams of the demo world.',
+        SHIFTS, FIRST_SEED)
 
 
 if __name__ == '__main__':

@@ -15,22 +15,20 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import Progress
 from rich.table import Table
 
 from ditta_ros.errors import ModelError
 from ditta_ros.evaluation.overrides import parse_overrides
-from ditta_ros.evaluation.processes import run_all
+from ditta_ros.evaluation.processes import run_with_bar
 from ditta_ros.evaluation.remembered import RememberingSegmenter, RememberingTracker
 from ditta_ros.evaluation.scores import Scores
 from ditta_ros.evaluation.source import SourceError
 from ditta_ros.evaluation.sources import world_source
-from ditta_ros.evaluation.streams import plain_json, score
+from ditta_ros.evaluation.streams import plain_json, score, stream_parser
 from ditta_ros.segmenter import Segmenter
 from ditta_ros.session import Session, choose_device
 from ditta_ros.settings import SettingError, Settings, from_flat
@@ -81,6 +79,11 @@ def run(job: Job) -> Outcome:
     settings = {name: from_flat({**values, 'warm_up.stream_length_frames': job.frames})
                 for name, values in job.variants.items()}
     first = next(iter(settings.values()))
+    for name, each in settings.items():
+        if _shared(each) != _shared(first):
+            raise SettingError(
+                'variants share segmenter.*, warm_up.* and adaptation.seed, as the stream is '
+                f'encoded once, got others in {name!r}: give them to all with --set')
     warm_up_frames = length_frames(first.warm_up) or 0
     device = choose_device(first.segmenter.device)
     segmenter = RememberingSegmenter.around(
@@ -97,6 +100,10 @@ def run(job: Job) -> Outcome:
             trackers[same] = RememberingTracker(Sam2Tracker.load(each.tracker, device))
         adapted[name] = score(Session(each, segmenter, trackers[same]), source, warm_up_frames)
     return Outcome(job.shift, job.seed, iss, adapted)
+
+
+def _shared(settings: Settings) -> tuple[Any, ...]:
+    return settings.segmenter, settings.warm_up, settings.adaptation.seed
 
 
 def change(outcomes: Iterable[Outcome], variant: str, metric: str) -> np.ndarray:
@@ -142,9 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console = Console()
     try:
         jobs = _jobs(options)
-        with Progress(console=console) as progress:
-            task = progress.add_task(f'{len(jobs)} streams', total=len(jobs))
-            outcomes = run_all(run, jobs, options.processes, lambda: progress.advance(task))
+        outcomes = run_with_bar(run, jobs, options.processes, console)
     except (ModelError, SettingError, SourceError) as error:
         console.print(str(error), style='red', markup=False, highlight=False)
         return 2
@@ -169,23 +174,13 @@ def _jobs(options: argparse.Namespace) -> list[Job]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog='python -m ditta_ros.evaluation.variants',
-        description='Compares settings of DiTTA over streams of the demo world.')
+    parser = stream_parser(
+        'python -m ditta_ros.evaluation.variants',
+        'Compares settings of DiTTA over streams of the demo world.', SHIFTS, FIRST_SEED)
     parser.add_argument(
         '--variant', action='append', metavar='"NAME: KEY=VALUE ..."',
         help='parameters, as in config/ditta.yaml; may be repeated (default: the questions of '
              f'design: {"; ".join(VARIANTS)})')
-    parser.add_argument('--shift', action='append', metavar='KIND:STRENGTH',
-                        help=f'clean, or for example noise:0.5 (default: {" ".join(SHIFTS)})')
-    parser.add_argument('--seeds', type=int, default=8, help='streams of each shift')
-    parser.add_argument('--first-seed', type=int, default=FIRST_SEED)
-    parser.add_argument('--frames', type=int, default=90, help='length of a stream')
-    parser.add_argument('--warm-up', type=float, default=25.0, metavar='PERCENT')
-    parser.add_argument('--set', action='append', default=[], metavar='NAME=VALUE',
-                        dest='overrides', help='a parameter of all variants; may be repeated')
-    parser.add_argument('--processes', type=int, default=2, help='with one thread each')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='where the numbers go')
     return parser
 
 

@@ -18,7 +18,7 @@ from ditta_ros.frame import Frame
 from ditta_ros.prompts import Prompt
 from ditta_ros.segmenter import Segmenter
 from ditta_ros.session import open_session
-from ditta_ros.settings import from_flat
+from ditta_ros.settings import SettingError, from_flat
 from fakes import InstanceTracker
 from random_models import save_random_segformer
 
@@ -99,6 +99,13 @@ def test_a_small_run(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     data = json.loads(path.read_text())
     assert data['variants']['two']['tau'] == .7
     assert set(data['streams'][0]['adapted']) == {'one', 'two'}
+
+
+@pytest.mark.parametrize('own', [
+    {'segmenter.max_side_px': 128}, {'warm_up.amount': 4.0}, {'adaptation.seed': 1}])
+def test_what_all_variants_share_cannot_differ(own: dict) -> None:
+    with pytest.raises(SettingError, match="got others in 'other'"):
+        run(Job('clean', 3, 10, {'one': COMMON, 'other': {**COMMON, **own}}))
 
 
 def test_input_that_does_not_work(capsys: pytest.CaptureFixture) -> None:
