@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-import copy
 import enum
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ditta_ros.adaptation import Adapter, Losses, Sample
-from ditta_ros.errors import ModelError
+from ditta_ros import checkpoint
+from ditta_ros.checkpoint import Adapted, not_finite
+from ditta_ros.course import Course, going_on
+from ditta_ros.device import choose_device
 from ditta_ros.frame import Frame, enlarge
 from ditta_ros.labeller import IssLabeller, TemporalLabeller
 from ditta_ros.labels import LabelSet
-from ditta_ros.memory import warm_up_memory
-from ditta_ros.segmenter import Features, Segmenter
-from ditta_ros.settings import Settings
+from ditta_ros.lessons import Progress
+from ditta_ros.provenance import Provenance, base_hash
+from ditta_ros.segmenter import Segmenter
+from ditta_ros.settings import SettingError, Settings
 from ditta_ros.tracker import MaskTracker, Sam2Tracker
-from ditta_ros.warm_up import WarmUp, length_frames
 
 _log = logging.getLogger(__name__)
+
+
+class RequestError(ValueError):
+    """A session cannot do now what it was asked for; the message says why, and what can be."""
 
 
 class Phase(enum.Enum):
     """Where a stream is on its way."""
 
-    WARM_UP = 'warm_up'  # recording and tracking; the frozen segmenter labels
-    ADAPT = 'adapt'  # learning; the frozen segmenter labels
-    FROZEN = 'frozen'  # nothing learns; the adapted model labels
+    WARM_UP = 'warm_up'  # recording and tracking; the model in force labels
+    ADAPT = 'adapt'  # learning; the model in force labels
+    FROZEN = 'frozen'  # nothing learns; the adapted model labels, where there is one
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +45,7 @@ class Segmentation:
 
     stamp_ns: int
     frame_id: str
-    label: Tensor  # uint8 [H, W], 255: unlabelled
+    label: Tensor  # [H, W], uint8 or int32 as ``labels.label_dtype`` says
     reliability: Tensor  # float32 [H, W], 0..1 (Eq. 2)
     phase: Phase
 
@@ -50,7 +55,8 @@ class Session:
 
     ``feed`` is the only door for frames and never waits for the adaptation; ``work`` does the
     adaptation in units of one tracked frame or one optimiser step, whenever the caller has time.
-    One thread calls both.
+    The frozen segmenter is in force until an adapted head is, from a warm-up or from a file; it
+    stays the teacher of every warm-up.  One thread calls all methods.
     """
 
     def __init__(
@@ -60,7 +66,10 @@ class Session:
         self.settings = settings
         self._segmenter = segmenter
         self._tracker = tracker
-        self._warm_up: WarmUp | None = None
+        self._base_sha256 = base_hash(segmenter)
+        self._iss = IssLabeller(segmenter.head)
+        self._course: Course | None = None  # under way, or the last one for its numbers
+        self._settled = ''  # why the phase is FROZEN
         self.reset()
 
     @property
@@ -81,211 +90,211 @@ class Session:
         with torch.no_grad():
             features = self._segmenter.encode(seen)
             label, reliability = self._labeller.label(features, seen.size_px, self.settings.tau)
-        if self.phase is Phase.WARM_UP and self._warm_up_for(seen).takes(seen):
-            self._record(seen, self._kept(features), label, reliability)
+            if self.phase is Phase.WARM_UP and self._course_of(seen).takes(seen):
+                teacher = (label, reliability) if self._labeller is self._iss else self._iss.label(
+                    features, seen.size_px, self.settings.tau)
+                self._course_of(seen).record(seen, features, *teacher)
         if seen is not frame:
             label, reliability = enlarge(label, reliability, frame.size_px)
         return Segmentation(frame.stamp_ns, frame.frame_id, label, reliability, self.phase)
 
+    @property
+    def next_unit(self) -> str:
+        """Kind of the next unit of ``work``, as ``Course.next_unit``: 'track', 'learn' or 'none'.
+
+        The exchange of the model, after the last step, counts as learning.
+        """
+        if self._course is None:
+            return 'none'
+        return 'learn' if self.phase is Phase.ADAPT else self._course.next_unit
+
     def work(self) -> bool:
         """Do one unit of adaptation; False where there is nothing to do now."""
-        if self.phase is Phase.WARM_UP and self._warm_up is not None:
-            if self._learn_on_the_way(self._warm_up):
-                return True
-            with torch.no_grad():
-                if self._warm_up.track_next():
-                    return True
-            if self._warm_up.closed:
-                self._end_warm_up(self._warm_up)
-                return True
-        elif self.phase is Phase.ADAPT:
-            self._adapt()
+        course = self._course
+        if course is None:
+            return False
+        if self.phase is Phase.ADAPT and course.next_unit == 'none':
+            done = course.progress
+            self._promote(course, f'adapted on {done.frames} frames, {done.steps} steps')
             return True
-        return False
+        worked = course.work()
+        if self.phase is Phase.WARM_UP and not course.warming_up:
+            self._end_warm_up(course)
+        return worked
 
     def end_of_stream(self) -> None:
         """Close a warm-up that is still open with the frames it has: no more will come."""
-        if self._warm_up is not None:
-            self._warm_up.closed = True
+        if self._course is not None:
+            self._course.close()
+
+    def start_warm_up(self) -> None:
+        """Begin a new warm-up with the next frame; the model in force goes on labelling.
+
+        Raises RequestError where there is no tracker.
+        """
+        if not self._adapts:
+            raise RequestError(
+                'a warm-up needs a tracker, which comes with warm_up.amount above 0, got '
+                f'{self.settings.warm_up.amount:g}: set it and configure again')
+        self._drop_course()
+        self.phase, self._settled = Phase.WARM_UP, ''
+
+    def freeze(self) -> None:
+        """Learn nothing more; what has learnt so far labels, if it has taken a step."""
+        course = self._course
+        if self.phase is Phase.FROZEN:
+            return
+        if course is None or course.progress.steps == 0:
+            self._settle('frozen by request before any step of learning')
+        else:
+            self._promote(course, f'frozen by request after {course.progress.steps} steps')
 
     def reset(self) -> None:
         """Forget the stream and all adaptation: the frozen segmenter, and a new warm-up."""
-        self._frames = 0
-        self._restarts = 0
-        self._labeller: IssLabeller | TemporalLabeller = IssLabeller(self._segmenter.head)
+        self._drop_course()
+        self._frames = self._restarts = 0
+        self._adapted: Adapted | None = None
+        self._labeller: IssLabeller | TemporalLabeller = self._iss
         self._last: Frame | None = None
-        self._objects, self._warm_up_frames = 0, 0
-        self._drop_warm_up()
-        self._forget_lessons()
-        adapts = self._tracker is not None and self.settings.warm_up.amount > 0
-        self.phase = Phase.WARM_UP if adapts else Phase.FROZEN
+        self.phase, self._settled = Phase.WARM_UP, ''
+        if not self._adapts:
+            self._settle('no tracker, as warm_up.amount is 0: plain SegFormer labels')
+
+    def restart(self, reason: str) -> None:
+        """Take what follows for another scene: it does not go on where the last frame was.
+
+        The previous frame is forgotten.  A warm-up begins again, which is counted, and logged with
+        ``reason``; learning and an adapted model go on.
+        """
+        self._last = None
+        self._labeller.forget()
+        if self._course is not None and self._course.warming_up:
+            self._restarts += 1
+            _log.warning(
+                'warm-up starts again after %d frames: %s', self._course.progress.frames, reason)
+            self._drop_course()
+
+    def save(self, path: Path) -> None:
+        """Write the adapted model in force to ``path``; raises RequestError, CheckpointError."""
+        if self._adapted is None:
+            raise RequestError(
+                f'save needs an adapted model, got none in the phase {self.phase.value} '
+                f'({self.status()["why"]}): let a warm-up be learnt first')
+        checkpoint.save(path, self._adapted)
+
+    def load(self, path: Path) -> None:
+        """Label with the adapted model in ``path`` from now on, and learn nothing more.
+
+        Raises CheckpointError; nothing has changed then.
+        """
+        adapted = checkpoint.load(path, self._segmenter, self._base_sha256)
+        self._drop_course()
+        self._put_in_force(adapted, f'loaded from {path}')
 
     def close(self) -> None:
         """Free the memory of the stream."""
-        self._drop_warm_up()
-        self._forget_lessons()
+        self._drop_course()
         self._last = None
         self._labeller.forget()
 
     def status(self) -> dict[str, Any]:
         """Where the stream is, as plain values that JSON can hold."""
-        warm_up = self._warm_up
+        progress = self._course.progress if self._course is not None else Progress()
         return {
             'phase': self.phase.value,
+            'why': self._settled or going_on(progress, self.settings.warm_up),
             'model': self._labeller.name,
+            'model_hash': self._base_sha256[:12],
+            'promoted': self._adapted is not None,
+            'unit': self.next_unit,
             'frames': self._frames,
-            'warm_up_frames': warm_up.frames if warm_up else self._warm_up_frames,
+            'warm_up_frames': progress.frames,
             'warm_up_restarts': self._restarts,
-            'objects': warm_up.objects if warm_up else self._objects,
-            'adaptation_steps': self._steps_done,
-            'adaptation_steps_planned': self._steps_planned,
-            'losses': vars(self._losses) if self._losses else {},
+            'objects': progress.objects,
+            'adaptation_steps': progress.steps,
+            'adaptation_steps_planned': progress.steps_planned,
+            'losses': vars(progress.losses) if progress.losses else {},
         }
+
+    @property
+    def _adapts(self) -> bool:
+        return self._tracker is not None and self.settings.warm_up.amount > 0
 
     def _notice_jumps(self, frame: Frame) -> None:
         """A frame that does not follow the last one ends what was built on the last one."""
-        last, self._last = self._last, frame
-        if last is None:
-            return
-        jumped = frame.stamp_ns < last.stamp_ns
-        if not jumped and frame.size_px == last.size_px:
-            return
-        self._labeller.forget()
-        if self._warm_up is not None and self.phase is Phase.WARM_UP:
-            self._restarts += 1
-            _log.warning(
-                'warm-up starts again after %d frames: %s', self._warm_up.frames,
-                f'the stamp went back by {(last.stamp_ns - frame.stamp_ns) / 1e9:.3f} s' if jumped
-                else f'the frame size changed from {last.size_px} to {frame.size_px} (H, W)')
-            self._drop_warm_up()
-            self._forget_lessons()
+        last = self._last
+        if last is not None and frame.stamp_ns < last.stamp_ns:
+            self.restart(f'the stamp went back by {(last.stamp_ns - frame.stamp_ns) / 1e9:.3f} s')
+        elif last is not None and frame.size_px != last.size_px:
+            self.restart(f'the frame size changed from {last.size_px} to {frame.size_px} (H, W)')
+        self._last = frame
 
-    def _record(
-        self, frame: Frame, features: Features, label: Tensor, reliability: Tensor,
-    ) -> None:
-        warm_up = self._warm_up_for(frame)
-        frames = length_frames(self.settings.warm_up)
-        if warm_up.frames == 0 and frames is not None and self._tracker is not None:
-            _log.info('%s', warm_up_memory(
-                self.settings, self._segmenter.head, features, frame.size_px, frames,
-                self._tracker.memory_bound_mb(self.settings.tracker.max_objects)))
-        warm_up.record(frame, features, label, reliability)
-
-    def _kept(self, features: Features) -> Features:
-        """Return a frame's features as they wait for the adaptation."""
-        rule = self.settings.adaptation
-        device = self.device if rule.features_device == 'network' else torch.device('cpu')
-        first, second, third, fourth = (
-            stage.to(device, getattr(torch, rule.features_dtype)) for stage in features)
-        return first, second, third, fourth
-
-    def _warm_up_for(self, frame: Frame) -> WarmUp:
-        if self._warm_up is None:
+    def _course_of(self, frame: Frame) -> Course:
+        """Return the course under way, or a new one that begins with ``frame``."""
+        if self._course is None:
             assert self._tracker is not None  # or the phase would be FROZEN
-            self._warm_up = WarmUp(
-                self.settings, self._tracker, len(self.label_set), frame.size_px)
-        return self._warm_up
+            self._course = Course(self.settings, self._segmenter, self._tracker, frame.size_px)
+        return self._course
 
-    def _drop_warm_up(self) -> None:
-        self._warm_up = None
-        if self._tracker is not None:
-            self._tracker.stop()
+    def _drop_course(self) -> None:
+        if self._course is not None:
+            self._course.stop()
+            self._course = None
 
-    def _forget_lessons(self) -> None:
-        self._adapter: Adapter | None = None
-        self._schedule: Iterator[Sample] = iter(())  # what to learn from next
-        self._rounds = 0  # of learning while warming up
-        self._steps_done, self._steps_planned = 0, 0
-        self._losses: Losses | None = None
-
-    def _learn_on_the_way(self, warm_up: WarmUp) -> bool:
-        """Take a step while the warm-up goes on, where that is wanted and there is one to take."""
-        rule = self.settings.adaptation
-        if rule.when == 'after_warm_up':
-            return False
-        sample = next(self._schedule, None)
-        # The newest frame waits until the objects prompted on it have been tracked back.
-        if sample is None and self._rounds < warm_up.tracked - 1:
-            self._schedule = map(
-                warm_up.sample, round_of(self._rounds, rule.passes, warm_up.tracked))
-            self._rounds += 1
-            sample = next(self._schedule, None)
-        if sample is None:
-            return False
-        self._step(sample)
-        return True
-
-    def _end_warm_up(self, warm_up: WarmUp) -> None:
+    def _end_warm_up(self, course: Course) -> None:
         """Go on to learning, or where nothing can be learned, to labelling."""
-        samples = warm_up.samples()
-        self._objects, self._warm_up_frames = warm_up.objects, warm_up.frames
-        self._drop_warm_up()
-        if not self._objects:
-            _log.warning(
-                'no prediction of the warm-up reached the reliability tau %g, so no object was '
-                'tracked: the frozen model goes on; lower tau or warm up longer',
-                self.settings.tau)
-            self._forget_lessons()
-            self.phase = Phase.FROZEN
+        if course.progress.objects:
+            self.phase = Phase.ADAPT
             return
-        rule = self.settings.adaptation
-        if rule.when == 'after_warm_up':
-            self._schedule = (sample for _ in range(rule.passes) for sample in samples)
-        else:
-            rounds = range(self._rounds, len(samples) + rule.passes - 1)
-            self._schedule = (samples[t] for number in rounds
-                              for t in round_of(number, rule.passes, len(samples)))
-        self._steps_planned = rule.passes * len(samples)
-        self.phase = Phase.ADAPT
+        why = (f'no prediction of the warm-up reached the reliability tau {self.settings.tau:g}, '
+               'so no object was tracked')
+        _log.warning('%s: the model in force goes on; lower tau or warm up longer', why)
+        self._settle(why)
 
-    def _adapt(self) -> None:
-        """Take the next optimiser step, or freeze after the last."""
-        sample = next(self._schedule, None)
-        if sample is not None:
-            self._step(sample)
+    def _promote(self, course: Course, why: str) -> None:
+        """Put the head that has learnt in force."""
+        head, done = course.finish(), course.progress
+        if not_finite(head.state_dict()):
+            why = f'after {done.steps} steps the weights were not finite, so they are not used'
+            _log.error('%s: the model in force goes on; lower adaptation.learning_rate', why)
+            self._settle(why)
             return
-        self._labeller = TemporalLabeller(self._learner().head.requires_grad_(False).eval())
-        self._adapter, self._schedule = None, iter(())
-        self.phase = Phase.FROZEN
+        provenance = Provenance.of(self._base_sha256, self.label_set.names, self.settings, done)
+        self._put_in_force(Adapted(head, provenance), why)
 
-    def _step(self, sample: Sample) -> None:
-        self._losses = self._learner().step(sample)
-        self._steps_done += 1
+    def _put_in_force(self, adapted: Adapted, why: str) -> None:
+        self._adapted = adapted
+        self._labeller = TemporalLabeller(adapted.head)
+        self._settle(why)
+        _log.info('the adapted model labels from now on: %s', why)
 
-    def _learner(self) -> Adapter:
-        """Return the stream's adapter, made from the frozen head at the first step."""
-        if self._adapter is None:
-            self._adapter = Adapter(copy.deepcopy(self._segmenter.head), self.settings.adaptation)
-        return self._adapter
-
-
-def round_of(number: int, passes: int, frames: int) -> range:
-    """Frames to learn from in a round of learning while warming up.
-
-    Round t follows frame t and takes the last ``passes`` frames up to it; rounds go on after the
-    last frame, until every frame has been taken ``passes`` times.
-    """
-    return range(max(number - passes + 1, 0), min(number + 1, frames))
+    def _settle(self, why: str) -> None:
+        """Freeze: nothing is recorded, tracked or learnt; the course keeps its progress alone."""
+        if self._course is not None:
+            self._course.stop()
+        self.phase, self._settled = Phase.FROZEN, why
 
 
 def open_session(settings: Settings) -> Session:
-    """Load the models that ``settings`` name and open a session on them; raises ModelError."""
+    """Open a session on the models that ``settings`` name; raises ModelError, SettingError."""
     device = choose_device(settings.segmenter.device)
     segmenter = Segmenter.load(settings.segmenter.model, device, settings.adaptation.seed)
-    tracker = None
-    if settings.warm_up.amount > 0:
-        tracker = Sam2Tracker.load(settings.tracker, device)
-    return Session(settings, segmenter, tracker)
+    adapts = settings.warm_up.amount > 0
+    tracker = Sam2Tracker.load(settings.tracker, device) if adapts else None
+    session = Session(settings, segmenter, tracker)
+    if settings.checkpoint.load_at_start:
+        _load_at_start(session, settings.checkpoint.path)
+    return session
 
 
-def choose_device(name: str) -> torch.device:
-    """Return the device that ``segmenter.device`` names; auto is the first GPU, else the CPU."""
-    if name == 'cuda' and not torch.cuda.is_available():
-        raise ModelError(
-            'segmenter.device cuda needs a GPU that torch can use, got none: install a CUDA build '
-            'of torch and its driver, or set segmenter.device to auto or cpu')
-    if name == 'auto':
-        name = 'cuda' if torch.cuda.is_available() else 'cpu'
-    if name == 'cpu':
-        _log.warning('the networks run on the CPU')
-    return torch.device(name)
+def _load_at_start(session: Session, name: str) -> None:
+    path = Path(name)
+    if not name:
+        raise SettingError(
+            'checkpoint.load_at_start needs a checkpoint.path, got none: name the file')
+    if path.exists():
+        session.load(path)
+    else:
+        _log.info(
+            'checkpoint.path %s is not there yet, nothing is loaded at start; %s', path,
+            session.status()['why'])

@@ -178,7 +178,22 @@ class AdaptationSettings(_Checked):
     features_dtype: str = setting(
         'float32', "how the warm-up's backbone features are kept",
         choices=('float32', 'float16', 'bfloat16'))
+    max_added_latency_ms: float = setting(
+        50.0, 'a unit of adaptation is put off rather than let a frame wait longer than this for '
+        'its label', 'ms', low=0.0, high=1e6, live=True)
     seed: int = setting(0, 'seed of the add-on and projection layers', low=0)
+
+
+@dataclass(frozen=True)
+class CheckpointSettings(_Checked):
+    """The file that an adapted model is saved in."""
+
+    GROUP = 'checkpoint'
+    path: str = setting(
+        '', 'file (.safetensors) that the services save and load use; empty: none', live=True)
+    load_at_start: bool = setting(
+        False, 'configure loads checkpoint.path and skips the warm-up; a file that is not there '
+        'yet is no fault')
 
 
 @dataclass(frozen=True)
@@ -190,6 +205,7 @@ class Settings(_Checked):
     warm_up: WarmUpSettings = WarmUpSettings()
     targets: TargetSettings = TargetSettings()
     adaptation: AdaptationSettings = AdaptationSettings()
+    checkpoint: CheckpointSettings = CheckpointSettings()
     tau: float = setting(
         0.8, 'reliability from which a pixel may be prompted and needs no fusion (Eq. 3)',
         low=0.0, high=1.0, live=True)

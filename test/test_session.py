@@ -10,45 +10,17 @@ import pytest
 import torch
 
 from ditta_ros.adaptation import Adapter, Losses, Sample
-from ditta_ros.frame import Frame
 from ditta_ros.segmenter import Segmenter
-from ditta_ros.session import Phase, Session, choose_device, open_session, round_of
+from ditta_ros.session import Phase, Session, open_session
 from ditta_ros.settings import AdaptationSettings, SegmenterSettings, Settings, WarmUpSettings
 from fakes import InstanceTracker
 from random_models import save_random_segformer
-
-SIZE_PX = (48, 64)
-FRAMES = 6
-WARM_UP = 3
+from sessions import FRAMES, SIZE_PX, WARM_UP, finish, session, stream
 
 
 @pytest.fixture(scope='module')
 def segmenter(tmp_path_factory: pytest.TempPathFactory) -> Segmenter:
     return Segmenter.load(str(save_random_segformer(tmp_path_factory.mktemp('segformer'))))
-
-
-def stream(count: int = FRAMES, size_px: tuple[int, int] = SIZE_PX) -> list[Frame]:
-    rng = torch.Generator().manual_seed(1)
-    still = torch.randint(0, 256, (*size_px, 3), generator=rng, dtype=torch.uint8)
-    still[:, size_px[1] // 2:] //= 4
-    return [Frame(t * 100_000_000, 'camera', still.roll(t, 1)) for t in range(count)]
-
-
-def session(segmenter: Segmenter, amount: float = WARM_UP, passes: int = 2,
-            size_px: tuple[int, int] = SIZE_PX) -> Session:
-    instance = torch.ones((FRAMES, *size_px), dtype=torch.int64)
-    instance[:, :, size_px[1] // 2:] = 2
-    settings = Settings(
-        warm_up=WarmUpSettings(amount=amount),
-        adaptation=AdaptationSettings(passes=passes, learning_rate=1e-2))
-    return Session(settings, segmenter, InstanceTracker(instance))
-
-
-def finish(walk: Session) -> int:
-    units = 0
-    while walk.work():
-        units += 1
-    return units
 
 
 def test_every_frame_is_labelled_and_the_phases_follow(segmenter: Segmenter) -> None:
@@ -113,18 +85,6 @@ def test_learning_while_the_warm_up_goes_on(
     assert [phase for phase, _ in taken] == [Phase.WARM_UP] * 5 + [Phase.ADAPT] * 3
     assert walk.status()['adaptation_steps_planned'] == 8
     assert walk.phase is Phase.FROZEN
-
-
-@pytest.mark.parametrize(('passes', 'frames', 'rounds'), [
-    (1, 3, [[0], [1], [2]]),
-    (2, 3, [[0], [0, 1], [1, 2], [2]]),
-    (3, 2, [[0], [0, 1], [0, 1], [1]]),
-])
-def test_rounds_take_every_frame_as_often_as_passes_say(
-    passes: int, frames: int, rounds: list[list[int]],
-) -> None:
-    assert [list(round_of(number, passes, frames))
-            for number in range(frames + passes - 1)] == rounds
 
 
 def test_the_frozen_model_labels_until_the_swap_and_stays_untouched(segmenter: Segmenter) -> None:
@@ -286,11 +246,3 @@ def test_open_session_names_the_parameter_of_a_missing_model(tmp_path: Path) -> 
     with pytest.raises(ValueError, match=r'segmenter\.model') as refusal:
         open_session(settings)
     assert '\n' not in str(refusal.value)
-
-
-def test_a_missing_gpu_is_named() -> None:
-    if torch.cuda.is_available():
-        pytest.skip('this machine has a GPU')
-    with pytest.raises(ValueError, match=r'segmenter\.device cuda needs a GPU'):
-        choose_device('cuda')
-    assert choose_device('auto') == torch.device('cpu')

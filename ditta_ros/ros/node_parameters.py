@@ -16,6 +16,9 @@ NODE_PARAMETERS = (
     Parameter('image_transport', 'raw', Rule(
         'raw: sensor_msgs/Image on image; compressed: CompressedImage on image/compressed',
         choices=('raw', 'compressed'))),
+    Parameter('groups', '', Rule(
+        'yaml file that merges classes for everything published, as config/groups_*.yaml; empty: '
+        "the model's own classes")),
 )
 
 
