@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from ditta_ros.labels import UNLABELLED
+from ditta_ros.labels import unlabelled_in
 from ditta_ros.segmenter import (
     Decoded,
     Features,
@@ -32,9 +32,9 @@ class Sample:
 
     features: Features  # of the frame, from Segmenter.encode; four of [1, D_i, h_i, w_i]
     previous: Features | None  # of the frame before; None on a stream's first frame
-    iss_label: Tensor  # uint8 [H, W], of the frozen segmenter
+    iss_label: Tensor  # [H, W], of the frozen segmenter
     object_id: Tensor  # int [H, W], painted; 0: no object
-    object_label: Tensor  # uint8 [H, W], the objects' classes, 255: none
+    object_label: Tensor  # [H, W], the objects' classes; unlabelled: none
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,12 @@ class Losses:
 
 
 def distill_label(object_label: Tensor, iss_label: Tensor) -> Tensor:
-    """Label to learn, uint8 [H, W]: the object's class where there is one, else the ISS's."""
-    return torch.where(object_label != UNLABELLED, object_label, iss_label)
+    """Label to learn, [H, W]: the object's class where there is one, else the ISS's."""
+    return torch.where(object_label != unlabelled_in(object_label), object_label, iss_label)
 
 
 def distill_loss(scores: Tensor, label: Tensor) -> Tensor:
-    """Mean cross entropy (Eq. 5) of [C, H, W] against labels uint8 [H, W].
+    """Mean cross entropy (Eq. 5) of [C, H, W] against labels [H, W].
 
     ``scores`` are logits, or probabilities, which go through a second softmax as in the reference.
     """

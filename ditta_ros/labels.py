@@ -12,9 +12,21 @@ import torch
 from ditta_ros.errors import ModelError
 
 UNLABELLED = 255
-"""Label of a pixel that has no class; so a label map in uint8 knows 255 classes at most."""
+"""Label of a pixel that has no class, where labels are uint8: with up to 255 classes."""
+UNLABELLED_WIDE = 65535
+"""The same where they are int32 on the device and 16 bit in a message: with more classes."""
 
 Image = TypeVar('Image', np.ndarray, torch.Tensor)
+
+
+def label_dtype(classes: int) -> torch.dtype:
+    """Return the dtype of label maps of so many classes: uint8 up to 255, beyond that int32."""
+    return torch.uint8 if classes <= UNLABELLED else torch.int32
+
+
+def unlabelled_in(label: torch.Tensor) -> int:
+    """Return what a pixel without class is in ``label``: 255 in uint8, 65535 in int32."""
+    return UNLABELLED if label.dtype == torch.uint8 else UNLABELLED_WIDE
 
 
 def default_palette(count: int) -> np.ndarray:
@@ -34,17 +46,18 @@ class LabelSet:
     """Names and colours of the classes 0..C-1, in index order.
 
     ``palette`` is uint8 [C, 3] in RGB order.  Raises ModelError where the two do not fit each
-    other or a label map in uint8.
+    other or a label map.
     """
 
     names: tuple[str, ...]
     palette: np.ndarray
 
     def __post_init__(self) -> None:
-        if not 1 <= len(self.names) <= UNLABELLED:
+        if not 1 <= len(self.names) <= UNLABELLED_WIDE:
             raise ModelError(
-                f'segmenter.model must have 1 to {UNLABELLED} classes, since labels are 8 bit and '
-                f'{UNLABELLED} means unlabelled; got {len(self.names)}: choose another model')
+                f'segmenter.model must have 1 to {UNLABELLED_WIDE} classes, since labels are 16 '
+                f'bit at most and {UNLABELLED_WIDE} means unlabelled; got {len(self.names)}: '
+                'choose another model')
         if self.palette.dtype != np.uint8 or self.palette.shape != (len(self.names), 3):
             raise ModelError(
                 f'a palette is uint8 [{len(self.names)}, 3] for {len(self.names)} classes, got '
@@ -78,13 +91,20 @@ class LabelSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def unlabelled(self) -> int:
+        """Label of a pixel that has no class: 255, or 65535 with more than 255 classes."""
+        return UNLABELLED if len(self) <= UNLABELLED else UNLABELLED_WIDE
+
     def colorize(self, label: Image) -> Image:
-        """Paint a label map, uint8 [H, W], in RGB, uint8 [H, W, 3]; unlabelled pixels are black.
+        """Paint a label map [H, W] in RGB, uint8 [H, W, 3]; unlabelled pixels are black.
 
         Takes and returns numpy arrays or tensors; a tensor stays on its device.
         """
-        table = np.zeros((256, 3), np.uint8)
+        table = np.zeros((self.unlabelled + 1, 3), np.uint8)
         table[:len(self)] = self.palette
         if isinstance(label, torch.Tensor):
-            return torch.from_numpy(table).to(label.device)[label.long()]
+            colours = torch.from_numpy(table).to(label.device)
+            # Six times as fast as colours[label.long()].
+            return colours.index_select(0, label.flatten().int()).view(*label.shape, 3)
         return table[label]

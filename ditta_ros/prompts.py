@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ditta_ros.labels import UNLABELLED
+from ditta_ros.labels import unlabelled_in
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ def propose(
 ) -> list[Prompt]:
     """Prompt every class's most reliable pixel that is reliable enough and not yet tracked.
 
-    ``label`` uint8 [H, W] and ``reliability`` float32 [H, W] in 0..1 are the frozen segmenter's;
+    ``label`` [H, W] and ``reliability`` float32 [H, W] in 0..1 are the frozen segmenter's;
     ``occupied`` bool [H, W] is the union of all masks tracked so far, None on the first frame.
     A peak counts from ``tau`` on and must be more than ``margin_px`` (L1) away from ``occupied``;
     where it is not, the class has no prompt on this frame.  Of equal pixels the first in row-major
@@ -38,8 +38,8 @@ def propose(
     ``first_object_id`` on.
     """
     _, width = label.shape
-    peak, position = _peaks(label.flatten().long(), reliability.flatten())
-    wanted = peak >= tau  # [255]; a class that is not there has no peak, -inf
+    peak, position = _peaks(label, reliability)
+    wanted = peak >= tau  # [255], or wide [65535]; a class that is not there has no peak, -inf
     if occupied is not None:
         covered = dilate(occupied, margin_px).flatten()
         wanted &= ~covered[position.clamp_max(covered.numel() - 1)]
@@ -64,12 +64,17 @@ def dilate(mask: Tensor, margin_px: int) -> Tensor:
 
 
 def _peaks(label: Tensor, reliability: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each class's highest reliability and the first pixel that has it, both [255]."""
-    none = torch.full((UNLABELLED + 1,), float('-inf'), device=label.device)
+    """Return each class's highest reliability and the first pixel that has it.
+
+    One of each for every class that ``label`` can hold.
+    """
+    unlabelled = unlabelled_in(label)
+    label, reliability = label.flatten().long(), reliability.flatten()
+    none = torch.full((unlabelled + 1,), float('-inf'), device=label.device)
     peak = none.scatter_reduce(0, label, reliability, 'amax')
     pixel = torch.arange(len(label), device=label.device)
     # Pixels below their class's peak stand behind all others.
     rank = torch.where(reliability == peak[label], pixel, len(label))
     position = torch.full_like(none, len(label), dtype=torch.long).scatter_reduce(
         0, label, rank, 'amin')
-    return peak[:UNLABELLED], position[:UNLABELLED]
+    return peak[:unlabelled], position[:unlabelled]

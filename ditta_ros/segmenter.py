@@ -20,7 +20,7 @@ from transformers.utils import logging as transformers_logging
 
 from ditta_ros.errors import ModelError, one_line
 from ditta_ros.frame import SMALLEST_SIDE_PX, Frame
-from ditta_ros.labels import LabelSet
+from ditta_ros.labels import LabelSet, label_dtype
 
 EMBEDDED_MODEL = Path(__file__).parent / 'demo' / 'weights' / 'tiny_segformer'
 REMEDY = 'give a directory with the config.json and model.safetensors of a SegFormer segmenter'
@@ -170,12 +170,12 @@ def interpolation(count: int, count_px: int, like: Tensor) -> Tensor:
 def reliability(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Label and reliability of one frame (Eq. 2), from logits [C, H, W].
 
-    Returns the most probable class, uint8 [H, W], and R = 1 - E / max(E), float32 [H, W] in 0..1,
+    Returns the most probable class, [H, W], and R = 1 - E / max(E), float32 [H, W] in 0..1,
     where E is the entropy of the class probabilities and the maximum is over the frame's pixels.
     """
     prob = logits.float().softmax(0)
     # Not from prob: classes that differ in their logits may be equal there.
-    return logits.argmax(0).to(torch.uint8), relative_to_largest(entropy(prob))
+    return logits.argmax(0).to(label_dtype(len(logits))), relative_to_largest(entropy(prob))
 
 
 def entropy(prob: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ditta_ros.labels import UNLABELLED
+from ditta_ros.labels import label_dtype, unlabelled_in
 
 
 class Votes:
@@ -29,14 +29,14 @@ class Votes:
         self.pixels_per_class = torch.zeros(classes, dtype=torch.long, device=device)
 
     def count_frame(self, label: Tensor) -> None:
-        """Count a frame's labels, uint8 [H, W], towards rarity; once for every warm-up frame."""
+        """Count a frame's labels [H, W] towards rarity; once for every warm-up frame."""
         self.pixels_per_class += torch.bincount(
             label.flatten().long(), minlength=len(self.pixels_per_class))
 
     def add(self, label: Tensor, reliability: Tensor, masks: Mapping[int, Tensor]) -> None:
         """Add object masks of one frame: object_id -> bool [H, W].
 
-        ``label`` uint8 [H, W] and ``reliability`` float32 [H, W] are the frozen segmenter's of the
+        ``label`` [H, W] and ``reliability`` float32 [H, W] are the frozen segmenter's of the
         same frame.  A frame's masks may come in several calls and in any order of frames (backward
         masks come late), but each mask once.
         """
@@ -78,12 +78,14 @@ def paint(masks: Mapping[int, Tensor], scores: Tensor, size_px: tuple[int, int])
 
 
 def object_label(object_id: Tensor, scores: Tensor) -> Tensor:
-    """Label map of a painted frame, uint8 [H, W], from object ids [H, W] and scores.
+    """Label map of a painted frame, [H, W], from object ids [H, W] and scores.
 
     It is the object's best-scored class (the lowest of equal ones), and unlabelled where there is
-    no object or no class has a score above 0.
+    no object or no class has a score above 0.  In ``labels.label_dtype`` of the scores' classes.
     """
     best, class_id = scores.max(1)
-    table = torch.where(best > 0, class_id, UNLABELLED).to(torch.uint8)
-    table[0] = UNLABELLED
+    table = class_id.to(label_dtype(scores.shape[1]))
+    unlabelled = unlabelled_in(table)
+    table = torch.where(best > 0, table, unlabelled)
+    table[0] = unlabelled
     return table[object_id.long()]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ditta_ros.labels import label_dtype
 from ditta_ros.segmenter import Decoded, Head, entropy, relative_to_largest
 from ditta_ros.upsampled import Upsampling
 
@@ -90,8 +91,8 @@ def decide(
     """Label and reliability of a frame at ``size_px`` from its logits and the add-on's.
 
     Both are [1, C, h, w]; without ``logits_add``, a frame without predecessor, S_t decides alone.
-    Returns the class of largest probability, uint8 [H, W], and the reliability (Eq. 2) of the
-    fused probabilities (Eq. 3), float32 [H, W] in 0..1.
+    Returns the class of largest probability, [H, W] in ``labels.label_dtype``, and the
+    reliability (Eq. 2) of the fused probabilities (Eq. 3), float32 [H, W] in 0..1.
 
     Two passes over the image, since Eq. 3 needs the largest entropies of the frame; a pixel's
     probabilities live as long as its band of rows.  In float32, under autocast too.
@@ -138,11 +139,11 @@ def _measure(scores: Tensor, largest: Tensor) -> _Measure:
 
 
 def _decide_alone(maps: Upsampling) -> tuple[Tensor, Tensor]:
-    """Label and entropy of the one map, uint8 and float32 [H, W]."""
+    """Label and entropy of the one map, [H, W] each."""
     labels, entropies = [], []
     for _, (scores,) in maps.bands():  # [pixels, C]
         largest, label = scores.max(1)
-        labels.append(label.to(torch.uint8))
+        labels.append(label.to(label_dtype(scores.shape[1])))
         entropies.append(_measure(scores, largest).entropy)
     return torch.cat(labels).view(maps.size_px), torch.cat(entropies).view(maps.size_px)
 
@@ -150,14 +151,14 @@ def _decide_alone(maps: Upsampling) -> tuple[Tensor, Tensor]:
 def _decide_fused(
     maps: Upsampling, measures: list[list[_Measure]], share_add: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Label and entropy, uint8 and float32 [H, W], where S_add has a share [H, W] in S."""
+    """Label and entropy, [H, W] each, where S_add has a share [H, W] in S."""
     labels, entropies = [], []
     for (rows, band), measured in zip(maps.bands(), measures, strict=True):
         prob, prob_add = (  # [pixels, C]
             scores.sub_(of_map.log_total[:, None]).exp_()
             for scores, of_map in zip(band, measured, strict=True))
         prob.lerp_(prob_add, share_add[rows].flatten()[:, None])
-        labels.append(prob.max(1).indices.to(torch.uint8))
+        labels.append(prob.max(1).indices.to(label_dtype(prob.shape[1])))
         information = prob.clamp_min(torch.finfo(prob.dtype).tiny).log_()  # not NaN where 0
         entropies.append(-information.mul_(prob).sum(1))
     return torch.cat(labels).view(maps.size_px), torch.cat(entropies).view(maps.size_px)

@@ -64,6 +64,12 @@ def test_the_object_overrules_the_segmenter() -> None:
     assert distill_label(objects, iss).tolist() == [[1, 3, 0]]
 
 
+def test_the_object_overrules_the_segmenter_of_more_than_255_classes() -> None:
+    objects = torch.tensor([[65535, 299, 255]], dtype=torch.int32)
+    iss = torch.tensor([[1, 1, 2]], dtype=torch.int32)
+    assert distill_label(objects, iss).tolist() == [[1, 299, 255]]
+
+
 def test_distillation_by_hand() -> None:
     scores = torch.tensor([[[2.0, 0.0]], [[0.0, 0.0]]])
     label = torch.tensor([[0, 1]], dtype=torch.uint8)

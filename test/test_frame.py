@@ -50,8 +50,10 @@ def test_how_far_a_frame_is_shrunk(max_side_px: int, size_px: tuple[int, int]) -
     assert frame.shrunk(max_side_px).size_px == size_px
 
 
-def test_enlarging_takes_the_nearest_label_and_interpolates_the_reliability() -> None:
+@pytest.mark.parametrize(('first', 'dtype'), [(1, torch.uint8), (65534, torch.int32)])
+def test_enlarging_takes_the_nearest_label_and_interpolates_the_reliability(first, dtype) -> None:
     label, reliability = enlarge(
-        torch.tensor([[1, 2]], dtype=torch.uint8), torch.tensor([[0.0, 1.0]]), (2, 4))
-    assert label.tolist() == [[1, 1, 2, 2]] * 2
+        torch.tensor([[first, first + 1]], dtype=dtype), torch.tensor([[0.0, 1.0]]), (2, 4))
+    assert label.dtype == dtype
+    assert label.tolist() == [[first, first, first + 1, first + 1]] * 2
     assert reliability.tolist() == [[0.0, 0.25, 0.75, 1.0]] * 2

@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from ditta_ros.errors import ModelError
-from ditta_ros.labels import UNLABELLED, LabelSet, default_palette
+from ditta_ros.labels import (
+    UNLABELLED,
+    UNLABELLED_WIDE,
+    LabelSet,
+    default_palette,
+    label_dtype,
+    unlabelled_in,
+)
 
 
 def test_names_are_in_index_order_whatever_the_order_of_the_config() -> None:
@@ -37,10 +44,31 @@ def test_colorize(convert) -> None:
     assert np.asarray(rgb).dtype == np.uint8
 
 
-def test_class_255_would_be_unlabelled() -> None:
-    assert len(LabelSet.from_model_config({index: str(index) for index in range(255)})) == 255
-    with pytest.raises(ModelError, match='must have 1 to 255 classes, .* got 256'):
-        LabelSet.from_model_config({index: str(index) for index in range(256)})
+def numbered(classes: int) -> LabelSet:
+    return LabelSet.from_model_config({index: str(index) for index in range(classes)})
+
+
+@pytest.mark.parametrize(('classes', 'dtype', 'unlabelled'), [
+    (1, torch.uint8, 255), (255, torch.uint8, 255), (256, torch.int32, 65535),
+    (65535, torch.int32, 65535)])
+def test_class_255_would_be_unlabelled_so_labels_are_wider(classes, dtype, unlabelled) -> None:
+    assert label_dtype(classes) == dtype
+    assert unlabelled_in(torch.zeros(1, dtype=dtype)) == unlabelled
+    assert numbered(classes).unlabelled == unlabelled
+
+
+def test_class_65535_would_be_unlabelled() -> None:
+    with pytest.raises(ModelError, match='must have 1 to 65535 classes, .* got 65536'):
+        numbered(65536)
+
+
+@pytest.mark.parametrize('convert', [
+    lambda label: label.astype(np.uint16), torch.as_tensor], ids=['numpy', 'torch'])
+def test_wide_labels_are_colorized(convert) -> None:
+    label_set = numbered(300)
+    rgb = label_set.colorize(convert(np.array([[299, UNLABELLED, UNLABELLED_WIDE]], np.int32)))
+    expected = [[label_set.palette[299], label_set.palette[255], [0, 0, 0]]]
+    np.testing.assert_array_equal(np.asarray(rgb), np.array(expected))
 
 
 @pytest.mark.parametrize(('id2label', 'palette', 'message'), [

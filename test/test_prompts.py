@@ -80,6 +80,15 @@ def test_unlabelled_pixels_are_no_class() -> None:
     assert [prompt.class_id for prompt in prompts] == [254]
 
 
+def test_more_than_255_classes() -> None:
+    label, reliability = frame((5, 5, 200, 0.9))
+    label = label.int()
+    label[4, 4], reliability[4, 4] = 65535, 0.99  # unlabelled
+    label[6, 6], reliability[6, 6] = 299, 0.95
+    prompts = propose(label, reliability, at(), 0.8, 5, 1, 100, 0)
+    assert [prompt.class_id for prompt in prompts] == [299, 200]
+
+
 def test_nothing_is_tracked_yet_is_the_same_as_an_empty_union() -> None:
     label, reliability = frame((0, 0, 1, 0.9), (11, 19, 2, 0.95))
     assert propose(label, reliability, at(), 0.8, 5, 1, 100, 0) == propose(

@@ -232,6 +232,12 @@ def test_the_label_is_that_of_the_logits_where_probabilities_tie() -> None:
     assert reliability(logits)[0].item() == 1
 
 
+def test_a_label_above_255() -> None:
+    logits = torch.zeros(300, 1, 2)
+    logits[299, 0, 0], logits[7, 0, 1] = 1.0, 1.0
+    assert reliability(logits)[0].tolist() == [[299, 7]]
+
+
 def test_upsampling_is_that_of_segformer() -> None:
     row = torch.tensor([[[[0.0, 4.0]]]])
     assert upsample(row, (1, 4)).flatten().tolist() == [0.0, 1.0, 3.0, 4.0]

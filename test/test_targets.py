@@ -104,5 +104,19 @@ def test_no_object_and_a_row_of_zeros_are_unlabelled() -> None:
     assert label.tolist() == [[255, 255, 1]]
 
 
+def test_more_than_255_classes() -> None:
+    scores = torch.zeros(2, 300)
+    scores[1, 299] = 0.5
+    label = object_label(torch.tensor([[0, 1]], dtype=torch.int16), scores)
+    assert label.dtype == torch.int32
+    assert label.tolist() == [[65535, 299]]
+
+    votes = Votes(300, 1)
+    votes.count_frame(label[:, 1:])
+    votes.count_frame(label[:, 1:] - 1)
+    votes.add(label[:, 1:], torch.ones(1, 1), {1: torch.tensor([[True]])})
+    assert votes.scores()[1].nonzero().tolist() == [[299]]
+
+
 def test_a_frame_without_masks() -> None:
     assert paint({}, torch.zeros(3, 2), SIZE_PX).tolist() == [[0] * 3] * 2

@@ -119,6 +119,15 @@ def test_decide_fuses_at_the_size_of_the_image() -> None:
     torch.testing.assert_close(certainty, relative_to_largest(entropy(fused)))
 
 
+@pytest.mark.parametrize('fused', [False, True])
+def test_decide_between_more_than_255_classes(fused: bool) -> None:
+    logits = torch.zeros(1, 300, 2, 3)
+    logits[0, 299, 0], logits[0, 1, 1] = 9.0, 9.0
+    label, _ = decide(logits, logits if fused else None, (2, 3), 1.0)
+    assert label.dtype == torch.int32
+    assert label.tolist() == [[299] * 3, [1] * 3]
+
+
 def test_decide_where_everything_is_certain() -> None:
     # The other classes' probabilities are 0 in float32, and so are both entropies.
     logits = torch.zeros(1, 3, 2, 4)

@@ -11,13 +11,19 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
 
 from ditta_ros.frame import Frame
-from ditta_ros.labels import UNLABELLED, LabelSet
+from ditta_ros.groups import Groups
+from ditta_ros.labels import LabelSet
 from ditta_ros.ros import messages, qos
+from ditta_ros.ros.label_info import LabelInfo
+from ditta_ros.ros.points import Labelled, Points
 from ditta_ros.session import Segmentation
 
 
 class Outputs:
-    """The publishers of ``node``; images go out while the node is active, the status always."""
+    """The publishers of ``node``; images and points go out while it is active, all else always.
+
+    ``publish`` is called on the worker's thread.
+    """
 
     def __init__(self, node: LifecycleNode) -> None:
         def image_publisher(name: str) -> Any:
@@ -27,24 +33,41 @@ class Outputs:
 
         self._mask = image_publisher('mask')
         self._confidence = image_publisher('confidence')
+        self._color = image_publisher('color')
         self._overlay = image_publisher('overlay')
+        self._points = Points(node)
+        self._label_info = LabelInfo(node)
         self._status = node.create_publisher(String, 'segmentation/status', qos.LATCHED)
 
     def publish(
-        self, header: Header, frame: Frame, segmentation: Segmentation, label_set: LabelSet,
+        self, header: Header, frame: Frame, segmentation: Segmentation, groups: Groups,
         overlay_alpha: float,
     ) -> None:
-        """Publish mask and confidence, and the overlay where somebody listens."""
-        label = segmentation.label
-        confidence = (segmentation.reliability * 255).round().byte()  # [H, W]
-        self._mask.publish(messages.to_message(label.cpu().numpy(), 'mono8', header))
+        """Publish mask and confidence, and color, overlay and points where somebody listens."""
+        label, reliability = groups.apply(segmentation.label), segmentation.reliability
+        mask = messages.to_mask(label)
+        confidence = (reliability * 255).round().byte()  # [H, W]
+        self._mask.publish(messages.to_message(
+            mask, 'mono8' if mask.itemsize == 1 else 'mono16', header))
         self._confidence.publish(messages.to_message(confidence.cpu().numpy(), 'mono8', header))
-        if self._overlay.get_subscription_count() > 0:
-            blend = messages.overlay(
-                frame.rgb.cpu().numpy(), label_set.colorize(label).cpu().numpy(),
-                (label != UNLABELLED).cpu().numpy(), overlay_alpha)
-            self._overlay.publish(messages.to_message(blend, 'rgb8', header))
+        colors, overlays = (
+            publisher.get_subscription_count() > 0 for publisher in (self._color, self._overlay))
+        if colors or overlays:
+            colours = groups.label_set.colorize(label).cpu().numpy()
+            if colors:
+                self._color.publish(messages.to_message(colours, 'rgb8', header))
+            if overlays:
+                blend = messages.overlay(
+                    frame.rgb.cpu().numpy(), colours, mask != groups.label_set.unlabelled,
+                    overlay_alpha)
+                self._overlay.publish(messages.to_message(blend, 'rgb8', header))
+        self._points.publish(Labelled(header, frame, mask, reliability))
+
+    def publish_label_info(self, label_set: LabelSet) -> None:
+        """Publish the names of the labels; who subscribes later gets them too."""
+        self._label_info.publish(label_set)
 
     def publish_status(self, status: dict[str, Any]) -> None:
-        """Publish ``status`` as JSON; who subscribes later gets the last one."""
-        self._status.publish(String(data=json.dumps(status)))
+        """Publish ``status`` and the counts of points as JSON; latched."""
+        told = status | {'points': self._points.status()}
+        self._status.publish(String(data=json.dumps(told)))
