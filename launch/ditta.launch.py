@@ -1,61 +1,68 @@
-"""ditta_node on one camera: ``ros2 launch ditta_ros ditta.launch.py image:=/camera/image_raw``."""
+"""ditta_node on one camera, or one node on each of several.
 
-import os
-from pathlib import Path
+    ros2 launch ditta_ros ditta.launch.py image:=/camera/image_raw
+    ros2 launch ditta_ros ditta.launch.py cameras:=front,left image:=image_raw
 
-from ament_index_python.packages import get_package_share_path
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
-from launch.substitutions import LaunchConfiguration
+The second labels /front/image_raw and /left/image_raw, into /front/segmentation/mask and
+/left/segmentation/mask.  ``--show-args`` explains every argument.
+"""
+
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch_ros.actions import Node
-from launch_ros.parameter_descriptions import ParameterValue
 
-from ditta_ros.ros.dds import profile_environment
+from ditta_ros.ros.cameras import camera_info_beside, camera_names, check_relative, join
+from ditta_ros.ros.launch_parts import (
+    TRUE_FALSE,
+    ditta_node,
+    fastdds_profile,
+    rviz,
+    shared_arguments,
+)
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Declare the arguments, and the node that reads them."""
-    config = get_package_share_path('ditta_ros') / 'config'
+    """Declare the arguments, and the nodes that follow from them."""
     return LaunchDescription([
-        *_arguments(config),
-        # For cameras of the same launch too: what counts is that the sender of large images reads
-        # the profile.  A profile that the user has set is left alone.
-        *(SetEnvironmentVariable(name, value)
-          for name, value in profile_environment(config / 'fastdds.xml', os.environ).items()),
-        Node(
-            package='ditta_ros',
-            executable='ditta_node',
-            name='ditta',
-            namespace=LaunchConfiguration('namespace'),
-            parameters=[
-                LaunchConfiguration('params_file'),
-                {'use_sim_time': ParameterValue(
-                    LaunchConfiguration('use_sim_time'), value_type=bool)},
-            ],
-            remappings=[('image', LaunchConfiguration('image'))],
-            ros_arguments=['--log-level', LaunchConfiguration('log_level')],
-            output='screen',
-            emulate_tty=True,
-        ),
-    ])
+        *_arguments(), *shared_arguments(), *fastdds_profile(), OpaqueFunction(function=_nodes)])
 
 
-def _arguments(config: Path) -> list[DeclareLaunchArgument]:
+def _arguments() -> list[DeclareLaunchArgument]:
     return [
         DeclareLaunchArgument(
             'image', default_value='image',
-            description='topic of the camera images; with image_transport compressed, of those '
-                        'without the /compressed'),
-        DeclareLaunchArgument(
-            'params_file', default_value=str(config / 'ditta.yaml'),
-            description='parameters; the default lists every one'),
+            description='topic of the camera images, with image_transport compressed without '
+                        'the /compressed; with cameras, relative to the namespace of each'),
         DeclareLaunchArgument(
             'namespace', default_value='', description='namespace of the node and its topics'),
         DeclareLaunchArgument(
-            'use_sim_time', default_value='false', choices=['true', 'false'],
-            description='follow /clock, as with a bag that is played'),
+            'cameras', default_value='',
+            description='names with commas between: one node for each, in a namespace of that '
+                        'name within namespace; empty: one node, in namespace'),
         DeclareLaunchArgument(
-            'log_level', default_value='info',
-            choices=['debug', 'info', 'warn', 'error', 'fatal'],
-            description='least severe messages that are logged'),
+            'autostart', default_value='', choices=['', *TRUE_FALSE],
+            description='whether the nodes configure and activate themselves; empty: as '
+                        'params_file says'),
+        DeclareLaunchArgument(
+            'use_sim_time', default_value='false', choices=TRUE_FALSE,
+            description='follow /clock, as with a bag that is played'),
     ]
+
+
+def _nodes(context: LaunchContext) -> list[Node]:
+    given = context.launch_configurations
+    topics = {'image': given['image'], 'depth': given['depth']}
+    cameras = camera_names(given['cameras'])
+    if cameras:
+        check_relative(topics)
+    use_sim_time = given['use_sim_time'] == 'true'
+    overrides = {'use_sim_time': use_sim_time}
+    if given['autostart']:
+        overrides['autostart'] = given['autostart'] == 'true'
+    remappings = {**topics, 'camera_info': camera_info_beside(topics['image'])}
+    nodes = []
+    for namespace in [join(given['namespace'], name) for name in cameras] or [given['namespace']]:
+        nodes.append(ditta_node(given, namespace, remappings, overrides))
+        if given['rviz'] == 'true':
+            nodes.append(rviz(namespace, remappings, use_sim_time))
+    return nodes

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ditta_ros.demo.play import Phase, Played
-from ditta_ros.evaluation.bags import IMAGE_TOPIC, RESULT_PREFIX, TRUTH_TOPIC, BagWriter
+from ditta_ros.evaluation.bags import IMAGE_TOPIC, BagWriter
 from ditta_ros.evaluation.metrics import share_different
 from ditta_ros.evaluation.scores import Scorer, Scores
 from ditta_ros.evaluation.source import Source
+from ditta_ros.evaluation.topics import RESULT_PREFIX, TRUTH_TOPIC
 from ditta_ros.frame import Frame
 from ditta_ros.session import Session
 

@@ -30,12 +30,9 @@ from rosbags.rosbag2 import (
 from rosbags.typesys import Stores, get_typestore
 
 from ditta_ros.evaluation.source import Source, SourceError, SourceFrame
+from ditta_ros.evaluation.topics import COMPRESSED_TYPE, IMAGE_TYPE, TRUTH_TOPIC, camera_topics
 
 IMAGE_TOPIC = '/camera/image_raw'
-TRUTH_TOPIC = '/camera/label'
-RESULT_PREFIX = '/segmentation/'
-IMAGE_TYPE = 'sensor_msgs/msg/Image'
-COMPRESSED_TYPE = 'sensor_msgs/msg/CompressedImage'
 JPEG_QUALITY = 90
 DEFAULT_RATE_HZ = 10.0  # of a bag with one image
 LABEL_LAG_FRAMES = 16  # how many images may be recorded between an image and its label
@@ -120,7 +117,7 @@ def bag_source(path: Path, topic: str = '', truth_topic: str = '') -> Source:
     """Return the images of a rosbag2 (or one .mcap or .db3 file) with their header stamps.
 
     ``topic``: sensor_msgs Image or CompressedImage; empty: the only one besides
-    ``TRUTH_TOPIC`` and the ones under ``RESULT_PREFIX``.  ``truth_topic``: mono8 labels with the
+    ``TRUTH_TOPIC`` and what a node publishes.  ``truth_topic``: mono8 labels with the
     stamps of their images; empty: ``TRUTH_TOPIC`` where the bag has it.  Raises SourceError.
     """
     with _open_bag(path) as reader:
@@ -142,9 +139,7 @@ def bag_source(path: Path, topic: str = '', truth_topic: str = '') -> Source:
 
 
 def _only_image_topic(path: Path, topics: list[str]) -> str:
-    inputs = [
-        topic for topic in topics
-        if topic != TRUTH_TOPIC and not topic.startswith(RESULT_PREFIX)]
+    inputs = camera_topics(topics)
     if len(inputs) != 1:
         raise SourceError(
             f'{path}: which topic? It must hold one topic of images or one must be named with '

@@ -27,6 +27,10 @@ class Confusion:
     """Pixel counts, truth class by predicted class, over everything that was added."""
 
     def __init__(self, classes: int) -> None:
+        """Raises LabelError where a label map in 8 bit cannot hold so many ``classes``."""
+        if not 1 <= classes <= UNLABELLED:
+            raise LabelError(
+                f'metrics count 1 to {UNLABELLED} classes, got {classes}: merge classes first')
         self.classes = classes
         # The last column counts labelled truth that the prediction left unlabelled.
         self._counts = np.zeros((classes, classes + 1), np.int64)
