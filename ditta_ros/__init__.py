@@ -9,7 +9,8 @@ the backbone encodes it, once         ``segmenter.Segmenter.encode``
 a label and its reliability           ``labeller``, ``segmenter``         Eq. 2
   with the decode head folded,
   on the image grid in bands          ``folded``, ``upsampled``
-the label is published                ``ros.outputs``
+the label is published, by groups     ``groups``, ``ros.outputs``
+  and on the depth image's points     ``cloud``, ``ros.points``
 
 while warming up (``warm_up``):
 the surest pixels become prompts      ``prompts``                         A2.1
@@ -18,14 +19,16 @@ objects are tracked, on and back      ``tracker``, ``cohort``             A2.2
 their classes are voted for           ``targets``                         Eq. 4, A1-A4
 
 after the warm-up:
-the decode head learns the targets    ``adaptation``                      Eq. 5-8
+the decode head learns the targets    ``lessons``, ``adaptation``         Eq. 5-8
 the frozen, adapted head labels,
 fused with the frame before           ``labeller``, ``temporal``          Eq. 1, 3
 ====================================  ==================================  ==============
 
 ``session`` walks this way for one stream: ``Session.feed`` labels a frame, ``Session.work`` does a
-unit of adaptation.  The node (``ros``), the replay of recordings (``evaluation``) and the demo
-(``demo``) are three drivers of the same ``Session``.  ``settings`` holds every parameter once,
-``memory`` says beforehand what a warm-up will take, ``bench`` measures what the parts cost.
-SAM 2 is read by ``sam2_config`` and made cheaper, with equal masks, by ``sam2_shortcuts``.
+unit of adaptation; a ``course`` is one warm-up with what is learnt from it.  ``checkpoint`` keeps
+an adapted head in a file, with its ``provenance``.  The node (``ros``), the replay of recordings
+(``evaluation``) and the demo (``demo``) are three drivers of the same ``Session``.  ``settings``
+holds every parameter once, ``memory`` says beforehand what a warm-up will take, ``bench`` measures
+what the parts cost.  SAM 2 is read by ``sam2_config`` and made cheaper, with equal masks, by
+``sam2_shortcuts``.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ditta_ros.labels import label_dtype
 from ditta_ros.segmenter import Features, Head
 from ditta_ros.settings import Settings
 from ditta_ros.temporal import TILE_COLUMNS, TILE_ROWS, WINDOW_RADIUS
@@ -65,8 +66,9 @@ def warm_up_memory(
     """
     height, width = size_px
     pixels = height * width
+    label_bytes = label_dtype(head.classifier.weight.shape[0]).itemsize
     # uint8 RGB, label and target, float32 reliability, int16 object ids
-    per_frame = pixels * (3 + 1 + 1 + FLOAT_BYTES + 2)
+    per_frame = pixels * (3 + 2 * label_bytes + FLOAT_BYTES + 2)
     kept = sum(stage.nbytes for stage in features)
     return WarmUpMemory(
         frames, frames * kept / 1e6, frames * per_frame / 1e6, tracker_mb,

@@ -26,7 +26,7 @@ class _Recorded:
 
     rgb: Tensor | None  # uint8 [H, W, 3]; None once the frame has been tracked
     features: Features
-    label: Tensor  # uint8 [H, W]
+    label: Tensor  # [H, W]
     reliability: Tensor  # float32 [H, W]
     masks: dict[int, PackedMask] = field(default_factory=dict)  # by object id
 
