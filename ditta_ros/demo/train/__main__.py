@@ -65,7 +65,6 @@ def _train_tracker(args: argparse.Namespace, device: str, folder: Path, work: Pa
     for number, full in enumerate(tracker.PLANS, 1):
         plan = dataclasses.replace(
             full, seed=args.seed + full.seed,
-            cosine_steps=_scaled(full.cosine_steps, args.scale),
             stages=tuple(dataclasses.replace(stage, steps=_scaled(stage.steps, args.scale))
                          for stage in full.stages))
         parallel.run(tracker.train, args.processes, device, plan, folder / 'model.yaml', start,

@@ -46,15 +46,13 @@ class Stage:
 class TrackerPlan:
     """How long and how fast the tracker learns in one run of the learning rate from high to low.
 
-    ``image_size_px`` is the side of the input; ``cosine_steps`` are those over which the learning
-    rate falls to its last value; ``dense_help`` is the weight of :class:`DenseHelp` on single
-    frames, and on clips.
+    ``image_size_px`` is the side of the input; ``dense_help`` is the weight of :class:`DenseHelp`
+    on single frames, and on clips.
     """
 
     image_size_px: int
     stages: tuple[Stage, ...]
     learning_rate: float
-    cosine_steps: int
     dense_help: tuple[float, float]
     last_learning_rate: float = 1e-5
     warm_up_steps: int = 150
@@ -62,22 +60,27 @@ class TrackerPlan:
     ema_decay: float = 0.998
     seed: int = 0
 
+    @property
+    def steps(self) -> int:
+        """Steps of all stages, over which the learning rate falls."""
+        return sum(stage.steps for stage in self.stages)
+
 
 # Each run begins with the weights that the one before has saved.  What a track needs is learned
 # on small images, at half the cost; thin objects need the larger ones.
 PLANS = (
     TrackerPlan(
-        image_size_px=192, learning_rate=1e-3, cosine_steps=3900, dense_help=(1.0, 0.3),
+        image_size_px=192, learning_rate=1e-3, dense_help=(1.0, 0.3),
         stages=(
             Stage(steps=2500, clips=5, frames=1, objects=6, mask_share=0.0),
-            Stage(steps=850, clips=3, frames=4, objects=4, mask_share=0.3))),
+            Stage(steps=900, clips=3, frames=4, objects=4, mask_share=0.3))),
     TrackerPlan(
-        image_size_px=384, learning_rate=5e-4, cosine_steps=1150, dense_help=(0.0, 0.0),
+        image_size_px=384, learning_rate=5e-4, dense_help=(0.0, 0.0),
         warm_up_steps=50, ema_decay=0.997, seed=1,
         stages=(
-            Stage(steps=750, clips=3, frames=1, objects=8, mask_share=0.0, by_class=True,
+            Stage(steps=1100, clips=3, frames=1, objects=8, mask_share=0.0, by_class=True,
                   min_area_share=0.001),
-            Stage(steps=400, clips=2, frames=4, objects=4, mask_share=0.4, by_class=True,
+            Stage(steps=650, clips=2, frames=4, objects=4, mask_share=0.4, by_class=True,
                   min_area_share=0.001))),
 )
 
@@ -209,7 +212,6 @@ def train(
         [{'params': [p for p in learned if p.ndim > 1], 'weight_decay': plan.weight_decay},
          {'params': [p for p in learned if p.ndim <= 1], 'weight_decay': 0.0}],
         lr=plan.learning_rate, betas=(0.9, 0.98), foreach=True)
-    steps = sum(stage.steps for stage in plan.stages)
     step, recent = 0, None
     for number, stage in enumerate(plan.stages):
         for _ in range(stage.steps):
@@ -235,15 +237,15 @@ def train(
             step += 1
             recent = loss.item() if recent is None else 0.98 * recent + 0.02 * loss.item()
             if worker.rank == 0:
-                tell(step, steps, f'stage {number + 1}, loss {recent:.3f}')
+                tell(step, plan.steps, f'stage {number + 1}, loss {recent:.3f}')
         if worker.rank == 0:
             _save(mean, out)
-            tell(step, steps, f'stage {number + 1} done, loss {recent:.3f}')
+            tell(step, plan.steps, f'stage {number + 1} done, loss {recent:.3f}')
 
 
 def _set_rate(optimiser: torch.optim.Optimizer, plan: TrackerPlan, step: int) -> None:
     """Linear rise, then half a cosine down to the last learning rate."""
-    cosine = 0.5 + 0.5 * math.cos(math.pi * step / plan.cosine_steps)
+    cosine = 0.5 + 0.5 * math.cos(math.pi * step / plan.steps)
     rate = plan.last_learning_rate + (plan.learning_rate - plan.last_learning_rate) * cosine
     for group in optimiser.param_groups:
         group['lr'] = rate * min(1, (step + 1) / plan.warm_up_steps)

@@ -58,7 +58,7 @@ def test_a_mask_prompt_is_not_scored_on_its_own_frame() -> None:
 def test_training_is_reproducible_and_learns_what_it_saves(tmp_path: Path) -> None:
     render(tmp_path / 'pool', 1, 1, lambda done: None)
     plan = TrackerPlan(
-        image_size_px=96, learning_rate=1e-3, cosine_steps=3, dense_help=(1.0, 0.3),
+        image_size_px=96, learning_rate=1e-3, dense_help=(1.0, 0.3),
         warm_up_steps=1, stages=(Stage(1, 1, 1, 2, 0.0), Stage(2, 1, 2, 2, 1.0)))
     config = EMBEDDED_MODEL / 'model.yaml'
     told: list[int] = []
