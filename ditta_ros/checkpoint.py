@@ -7,6 +7,7 @@ its hash.  Everything is in the file or nothing: it is written beside its place 
 from __future__ import annotations
 
 import copy
+import errno
 import json
 import os
 import secrets
@@ -109,6 +110,9 @@ def _write_whole(path: Path, data: bytes) -> None:
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # or the move may be lost when the power goes
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # of file systems that do not do this for folders
+            raise
     finally:
         os.close(folder)
 

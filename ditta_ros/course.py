@@ -49,8 +49,8 @@ class Course:
     def next_unit(self) -> str:
         """What there is to do next: 'track', 'learn' or 'none'.
 
-        Painting the targets, the last of a warm-up, counts as tracking.  Where a warm-up waits for
-        frames, 'track' is said once more than there is something to track.
+        Where a warm-up waits for frames, 'track' is said once more than there is something to
+        track.
         """
         if self._lessons is None:
             return 'none'
@@ -108,7 +108,7 @@ class Course:
         self._warm_up = self._lessons = None
 
     def _track(self, warm_up: WarmUp, lessons: Lessons | None) -> bool:
-        """Do one unit of tracking; after the last of a closed warm-up, paint the targets."""
+        """Do one unit of tracking; after the last of a closed warm-up, plan the lessons."""
         with torch.no_grad():
             tracked = warm_up.track_next()
         self.progress = replace(self.progress, objects=warm_up.objects)

@@ -22,3 +22,9 @@ def choose_device(name: str) -> torch.device:
     if name == 'cpu':
         _log.warning('the networks run on the CPU')
     return torch.device(name)
+
+
+def release_unused() -> None:
+    """Give the GPU memory that torch keeps in reserve back to other processes."""
+    if torch.cuda.is_initialized():
+        torch.cuda.empty_cache()

@@ -252,12 +252,16 @@ class Session:
         self._settle(why)
 
     def _promote(self, course: Course, why: str) -> None:
-        """Put the head that has learnt in force."""
-        head, done = course.finish(), course.progress
-        if not_finite(head.state_dict()):
-            why = f'after {done.steps} steps the weights were not finite, so they are not used'
-            _log.error('%s: the model in force goes on; lower adaptation.learning_rate', why)
-            self._settle(why)
+        """Put the head that has learnt in force, where learning went well."""
+        head, done, fault = course.finish(), course.progress, ''
+        if done.steps_planned and not done.steps:
+            fault = f'none of {done.steps_planned} steps of learning went well: see the errors'
+        elif not_finite(head.state_dict()):
+            fault = (f'after {done.steps} steps the weights were not finite, so they are not '
+                     'used: lower adaptation.learning_rate')
+        if fault:
+            _log.error('the model in force goes on: %s', fault)
+            self._settle(fault)
             return
         provenance = Provenance.of(self._base_sha256, self.label_set.names, self.settings, done)
         self._put_in_force(Adapted(head, provenance), why)

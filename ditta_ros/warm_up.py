@@ -5,8 +5,10 @@ What comes out are the samples that the head learns from (method sections 3 to 5
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from torch import Tensor
 
@@ -90,8 +92,8 @@ class WarmUp:
             return True
         if self._tracked == self.frames:
             return False
-        self._track(self._tracked)
         self._tracked += 1
+        self._track(self._tracked - 1)  # one that fails is not tried again: its picture is gone
         return True
 
     def _track(self, t: int) -> None:
@@ -116,13 +118,13 @@ class WarmUp:
         """Return frame ``t`` of those tracked, with its targets by the votes so far."""
         return self._sample(t, self._ballot(self._recorded[t]).scores())
 
-    def samples(self) -> list[Sample]:
+    def samples(self) -> Samples:
         """Return every recorded frame with its targets, in order; ends the tracking."""
         self._tracker.stop()
         if not self._recorded:
-            return []
+            return Samples(0, self.sample)
         scores = self._ballot(self._recorded[0]).scores()
-        return [self._sample(t, scores) for t in range(self.frames)]
+        return Samples(self.frames, lambda t: self._sample(t, scores))
 
     def _sample(self, t: int, scores: Tensor) -> Sample:
         now = self._recorded[t]
@@ -151,6 +153,26 @@ class WarmUp:
                 self._classes, self._settings.tracker.max_objects, rule.lambda_area,
                 rule.lambda_freq, recorded.label.device)
         return self._votes
+
+
+class Samples(Sequence[Sample]):
+    """The frames of a warm-up as the head learns from them.
+
+    The targets of each are painted when it is first asked for: all at once would take long.
+    """
+
+    def __init__(self, frames: int, paint_sample: Callable[[int], Sample]) -> None:
+        self._frames = frames
+        self._painted = functools.cache(paint_sample)
+
+    def __len__(self) -> int:
+        return self._frames
+
+    def __getitem__(self, t: Any) -> Any:
+        """Return frame ``t``, 0 up to their number."""
+        if not 0 <= t < self._frames:
+            raise IndexError(f'a warm-up of {self._frames} frames has no frame {t}')
+        return self._painted(t)
 
 
 def length_frames(rule: WarmUpSettings) -> int | None:

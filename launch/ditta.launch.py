@@ -44,8 +44,8 @@ def _arguments() -> list[DeclareLaunchArgument]:
             description='whether the nodes configure and activate themselves; empty: as '
                         'params_file says'),
         DeclareLaunchArgument(
-            'use_sim_time', default_value='false', choices=TRUE_FALSE,
-            description='follow /clock, as with a bag that is played'),
+            'use_sim_time', default_value='', choices=['', *TRUE_FALSE],
+            description='follow /clock, as with a bag that is played; empty: as params_file says'),
     ]
 
 
@@ -55,14 +55,12 @@ def _nodes(context: LaunchContext) -> list[Node]:
     cameras = camera_names(given['cameras'])
     if cameras:
         check_relative(topics)
-    use_sim_time = given['use_sim_time'] == 'true'
-    overrides = {'use_sim_time': use_sim_time}
-    if given['autostart']:
-        overrides['autostart'] = given['autostart'] == 'true'
+    overrides = {
+        name: given[name] == 'true' for name in ('use_sim_time', 'autostart') if given[name]}
     remappings = {**topics, 'camera_info': camera_info_beside(topics['image'])}
     nodes = []
     for namespace in [join(given['namespace'], name) for name in cameras] or [given['namespace']]:
         nodes.append(ditta_node(given, namespace, remappings, overrides))
         if given['rviz'] == 'true':
-            nodes.append(rviz(namespace, remappings, use_sim_time))
+            nodes.append(rviz(namespace, remappings, overrides.get('use_sim_time', False)))
     return nodes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -240,6 +241,24 @@ def test_weights_that_are_not_finite_are_not_used(
     assert (walk.phase, walk.status()['promoted']) == (Phase.FROZEN, False)
     assert 'after 6 steps the weights were not finite' in walk.status()['why']
     assert 'lower adaptation.learning_rate' in caplog.text
+    assert same(walk, plain(segmenter))
+
+
+def test_a_head_that_could_not_learn_is_not_used(
+    segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(self: Adapter, sample: Sample) -> Losses:
+        raise RuntimeError('out of memory')
+
+    monkeypatch.setattr(Adapter, 'step', fail)
+    walk = session(segmenter)
+    for frame in stream()[:WARM_UP]:
+        walk.feed(frame)
+    while walk.phase is not Phase.FROZEN:
+        with contextlib.suppress(RuntimeError):
+            walk.work()
+    assert not walk.status()['promoted']
+    assert walk.status()['why'].startswith('none of 6 steps of learning went well')
     assert same(walk, plain(segmenter))
 
 

@@ -7,6 +7,7 @@ import torch
 
 from ditta_ros.frame import Frame
 from ditta_ros.settings import Settings, TargetSettings, WarmUpSettings
+from ditta_ros.targets import paint
 from ditta_ros.warm_up import WarmUp, length_frames
 from fakes import InstanceTracker
 
@@ -148,3 +149,43 @@ def late_second_object(
     for t in range(frames):
         walk.record(frame(t), features(), label[t], reliability[t])
     return walk
+
+
+def test_a_frame_whose_tracking_fails_is_passed_over() -> None:
+    instance, label = two_sided()
+    walk = warm_up(instance, 3.0)
+    prompt = walk._tracker.prompt
+
+    def fail(prompts: list) -> None:
+        walk._tracker.prompt = prompt
+        raise RuntimeError('out of memory')
+
+    walk._tracker.prompt = fail
+    for t in range(3):
+        walk.record(frame(t), features(), label[t], torch.full(SIZE_PX, 0.9))
+    with pytest.raises(RuntimeError, match='out of memory'):
+        walk.track_next()
+    while walk.track_next():
+        pass
+    # Prompted on the second frame, and tracked back to the first.
+    samples = walk.samples()
+    assert len(samples) == 3
+    assert torch.equal(samples[2].object_label, label[2])
+
+
+def test_targets_are_painted_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    instance, label = two_sided()
+    walk = warm_up(instance, 3.0)
+    for t in range(3):
+        walk.record(frame(t), features(), label[t], torch.full(SIZE_PX, 0.9))
+    while walk.track_next():
+        pass
+    painted = []
+    monkeypatch.setattr(
+        'ditta_ros.warm_up.paint', lambda masks, *rest: painted.append(1) or paint(masks, *rest))
+    samples = walk.samples()
+    assert painted == []
+    assert samples[1] is samples[1]
+    assert painted == [1]
+    with pytest.raises(IndexError, match='a warm-up of 3 frames has no frame 3'):
+        samples[3]

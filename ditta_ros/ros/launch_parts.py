@@ -79,11 +79,13 @@ def ditta_node(
             f'params_file must be a yaml file, got {params_file!r}, which is not there: give its '
             f'path; {config("ditta.yaml")} is one to copy')
     device = {'segmenter.device': given['device']} if given['device'] else {}
+    own = {**device, **overrides}
     # Not launch_ros's LifecycleNode: that leaves the transitions to the launch file, while this
     # node takes them itself (parameter autostart), started by whatever means.
     return Node(
         package='ditta_ros', executable='ditta_node', name='ditta', namespace=namespace,
-        parameters=[params_file, {**device, **overrides}], remappings=list(remappings.items()),
+        parameters=[params_file, own] if own else [params_file],
+        remappings=list(remappings.items()),
         ros_arguments=['--log-level', given['log_level']], output='screen', emulate_tty=True,
         **options)
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
+import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
+from torch import Tensor
 
 from ditta_ros.frame import Frame
 from ditta_ros.groups import Groups
 from ditta_ros.labels import LabelSet
 from ditta_ros.ros import messages, qos
+from ditta_ros.ros.calls import FAULTS
+from ditta_ros.ros.complaints import Complaints
 from ditta_ros.ros.label_info import LabelInfo
 from ditta_ros.ros.points import Labelled, Points
 from ditta_ros.session import Segmentation
@@ -31,6 +36,7 @@ class Outputs:
                 Image, f'segmentation/{name}', qos.copy(qos.IMAGE_OUT),
                 qos_overriding_options=QoSOverridingOptions.with_default_policies())
 
+        self._complaints = Complaints(logging.getLogger(__name__))
         self._mask = image_publisher('mask')
         self._confidence = image_publisher('confidence')
         self._color = image_publisher('color')
@@ -43,25 +49,38 @@ class Outputs:
         self, header: Header, frame: Frame, segmentation: Segmentation, groups: Groups,
         overlay_alpha: float,
     ) -> None:
-        """Publish mask and confidence, and color, overlay and points where somebody listens."""
+        """Publish mask and confidence, and color, overlay and points where somebody listens.
+
+        What goes wrong with the latter is logged: the frame is labelled all the same.
+        """
         label, reliability = groups.apply(segmentation.label), segmentation.reliability
         mask = messages.to_mask(label)
         confidence = (reliability * 255).round().byte()  # [H, W]
         self._mask.publish(messages.to_message(
             mask, 'mono8' if mask.itemsize == 1 else 'mono16', header))
         self._confidence.publish(messages.to_message(confidence.cpu().numpy(), 'mono8', header))
+        try:
+            self._publish_views(header, frame, label, mask, groups.label_set, overlay_alpha)
+            self._points.publish(Labelled(header, frame, mask, reliability))
+        except FAULTS as error:
+            self._complaints.say(
+                f'color, overlay or points of a frame failed: {type(error).__name__}: {error}',
+                error)
+
+    def _publish_views(
+        self, header: Header, frame: Frame, label: Tensor, mask: np.ndarray,
+        label_set: LabelSet, overlay_alpha: float,
+    ) -> None:
         colors, overlays = (
             publisher.get_subscription_count() > 0 for publisher in (self._color, self._overlay))
         if colors or overlays:
-            colours = groups.label_set.colorize(label).cpu().numpy()
+            colours = label_set.colorize(label).cpu().numpy()
             if colors:
                 self._color.publish(messages.to_message(colours, 'rgb8', header))
             if overlays:
                 blend = messages.overlay(
-                    frame.rgb.cpu().numpy(), colours, mask != groups.label_set.unlabelled,
-                    overlay_alpha)
+                    frame.rgb.cpu().numpy(), colours, mask != label_set.unlabelled, overlay_alpha)
                 self._overlay.publish(messages.to_message(blend, 'rgb8', header))
-        self._points.publish(Labelled(header, frame, mask, reliability))
 
     def publish_label_info(self, label_set: LabelSet) -> None:
         """Publish the names of the labels; who subscribes later gets them too."""

@@ -1,10 +1,10 @@
-"""Plays frames to the node over DDS, one at a time, and awaits what it makes of each."""
+"""Plays frames to the node over DDS: one at a time with its answer, or at a camera's rate."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -23,6 +23,7 @@ from ditta_ros.ros.messages import to_message, to_rgb
 from ditta_ros.ros.qos import IMAGE_OUT, LATCHED
 
 OUTPUTS = ('mask', 'confidence', 'overlay')
+LAST_MASK_S = 3.0  # a stream waits for masks on their way
 
 
 class PlayerError(RuntimeError):
@@ -45,14 +46,24 @@ class Answer:
     sendings: int
 
 
+@dataclass(frozen=True)
+class Sent:
+    """When an image was sent and its mask came, in s of the monotonic clock; None: it did not."""
+
+    sent_s: float
+    mask_s: float | None
+
+
 class Player:
-    """A camera that waits for its viewer; a context manager around its own rclpy context.
+    """A camera and its viewer; a context manager around its own rclpy context.
 
     ``check`` is called while waiting and may raise, for example when the node's process ended.
-    The next image is sent when the last one is answered, so a slow machine drops nothing.
+    ``outputs``: what the viewer listens to; ``ask`` needs all of ``OUTPUTS``.
     """
 
-    def __init__(self, domain_id: int, check: Callable[[], None]) -> None:
+    def __init__(
+        self, domain_id: int, check: Callable[[], None], outputs: Sequence[str] = OUTPUTS,
+    ) -> None:
         self.status: dict[str, Any] = {}
         self._check = check
         self._context = Context()
@@ -65,8 +76,9 @@ class Player:
         self._images = self._node.create_publisher(Image, 'image', IMAGE_OUT)
         self._arrived: dict[str, Image] = {}
         self._expected = Time()
-        self._mask_s = 0.0
-        for name in OUTPUTS:
+        self._mask_s: dict[int, float] = {}  # stamp in ns -> when the mask came
+        self._outputs = outputs
+        for name in outputs:
             self._node.create_subscription(
                 Image, f'segmentation/{name}', partial(self._take, name), IMAGE_OUT)
         self._node.create_subscription(String, 'segmentation/status', self._take_status, LATCHED)
@@ -85,7 +97,7 @@ class Player:
     def wait_for_node(self, timeout_s: float) -> None:
         """Wait until the node listens to the images; raise PlayerError after ``timeout_s``."""
         def connected() -> bool:
-            topics = [f'segmentation/{name}' for name in (*OUTPUTS, 'status')]
+            topics = [f'segmentation/{name}' for name in (*self._outputs, 'status')]
             return self._images.get_subscription_count() > 0 and all(
                 self._node.count_publishers(topic) > 0 for topic in topics)
         if not self.wait_until(connected, timeout_s):
@@ -96,35 +108,59 @@ class Player:
     ) -> Answer | None:
         """Send ``rgb`` (uint8 [H, W, 3]) and return the node's answer.
 
-        The image is sent again where no answer came within ``timeout_s``; None after ``tries``
-        sendings.  Raises PlayerError where the answer's frame_id or size is not the image's.
+        It waits for the answer, so a slow machine drops nothing; the image is sent again where
+        none came within ``timeout_s``.  None after ``tries`` sendings.  Raises PlayerError where
+        the answer's frame_id or size is not the image's.
         """
-        stamp = Time(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)
-        message = to_message(rgb, 'rgb8', Header(stamp=stamp, frame_id=frame_id))
-        self._arrived, self._expected = {}, stamp
+        message = to_message(rgb, 'rgb8', Header(stamp=_stamp(stamp_ns), frame_id=frame_id))
+        self._arrived, self._expected, self._mask_s = {}, message.header.stamp, {}
         for sending in range(1, tries + 1):
             sent_s = time.monotonic()
             self._images.publish(message)
             if self.wait_until(lambda: len(self._arrived) == len(OUTPUTS), timeout_s):
-                return self._answer(message, self._mask_s - sent_s, sending)
+                return self._answer(message, self._mask_s[stamp_ns] - sent_s, sending)
         return None
+
+    def stream(
+        self, images: Iterable[np.ndarray], rate_hz: float, done: Callable[[], bool],
+    ) -> list[Sent]:
+        """Send ``images`` (uint8 [H, W, 3]) at ``rate_hz``, answered or not, until ``done()``.
+
+        One that is late is sent at once, and the next one a period later.
+        """
+        self._mask_s = {}
+        sent_s: dict[int, float] = {}
+        first_ns, due_s = time.time_ns(), time.monotonic()
+        for index, rgb in enumerate(images):
+            stamp_ns = first_ns + round(1e9 * index / rate_hz)
+            message = to_message(rgb, 'rgb8', Header(stamp=_stamp(stamp_ns), frame_id='camera'))
+            self.wait_until(lambda: False, due_s - time.monotonic())
+            if done():
+                break
+            sent_s[stamp_ns] = time.monotonic()
+            self._images.publish(message)
+            due_s = sent_s[stamp_ns] + 1 / rate_hz
+        self.wait_until(lambda: len(self._mask_s) == len(sent_s), LAST_MASK_S)
+        return [Sent(each_s, self._mask_s.get(stamp_ns)) for stamp_ns, each_s in sent_s.items()]
 
     def wait_until(self, done: Callable[[], bool], timeout_s: float) -> bool:
         """Receive messages until ``done()`` holds; False where it does not in ``timeout_s``."""
         end_s = time.monotonic() + timeout_s
         while not done():
-            if time.monotonic() > end_s:
+            left_s = end_s - time.monotonic()
+            if left_s <= 0:
                 return False
             self._check()
-            self._executor.spin_once(timeout_sec=0.1)
+            self._executor.spin_once(timeout_sec=min(0.1, left_s))
         return True
 
     def _take(self, name: str, message: Image) -> None:
+        if name == 'mask':
+            stamp = message.header.stamp
+            self._mask_s.setdefault(stamp.sec * 10**9 + stamp.nanosec, time.monotonic())
         # What comes late, for an image that was sent twice, has the stamp of an earlier image.
         if message.header.stamp == self._expected and name not in self._arrived:
             self._arrived[name] = message
-            if name == 'mask':
-                self._mask_s = time.monotonic()
 
     def _take_status(self, message: String) -> None:
         self.status = json.loads(message.data)
@@ -142,3 +178,7 @@ class Player:
         return Answer(
             label, confidence.astype(np.float32) / 255, to_rgb(self._arrived['overlay']),
             latency_s, sendings)
+
+
+def _stamp(stamp_ns: int) -> Time:
+    return Time(sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9)

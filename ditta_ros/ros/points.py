@@ -74,10 +74,11 @@ class Points:
         if not self.wanted:
             self._waiting.clear()
             return
-        waiting = [*self._waiting, labelled]
-        self._waiting = deque(each for each in waiting if not self._publish(each))
-        if len(self._waiting) > WAITING and not self._publish(self._waiting.popleft(), final=True):
+        # In a deque of its own: _poll, on another thread, may empty the one before.
+        waiting = deque(each for each in [*self._waiting, labelled] if not self._publish(each))
+        if len(waiting) > WAITING and not self._publish(waiting.popleft(), final=True):
             self._drop(self._depth.missing())
+        self._waiting = waiting
 
     def status(self) -> dict[str, int]:
         """Return the counts of clouds, of images that got none, and of depth that was no good."""
@@ -89,7 +90,7 @@ class Points:
             self._depth.subscribe()
         else:
             self._depth.unsubscribe()
-            self._waiting.clear()  # for an inactive node, that no worker does it for
+            self._waiting = deque()  # for an inactive node, that no worker does it for
 
     def _publish(self, labelled: Labelled, final: bool = False) -> bool:
         """Deal with one image; False where its depth is not there, or may come if not final."""

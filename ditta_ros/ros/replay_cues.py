@@ -27,7 +27,7 @@ from ditta_ros.ros.qos import LATCHED
 NODE_NAME, RECORDER_NAME = 'ditta', 'rosbag2_recorder'
 LOOK_S = 0.2
 # The status is told every half second at most, and not during a unit of adaptation.
-SETTLED_S = 5.0
+SETTLED_S = 15.0
 
 
 def listens(node: Node, name: str, topic: str) -> bool:
@@ -52,7 +52,10 @@ def await_last_mask(node: Node, settled_s: float = SETTLED_S) -> dict[str, Any]:
 
     def take(message: String) -> None:
         nonlocal status, changed_s
-        last, status = status, json.loads(message.data)
+        told = json.loads(message.data)
+        if 'frames_received' not in told:
+            return  # of a node that has been cleaned up
+        last, status = status, told
         if not last or counts(last) != counts(status):  # rates and latencies go on changing
             changed_s = time.monotonic()
 

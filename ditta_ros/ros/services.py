@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
 
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from std_srvs.srv import Trigger
 
@@ -82,8 +83,11 @@ def offer(
             node.get_logger().error(f'{command.__name__} failed: {response.message}')
         return response
 
+    # A group of their own: in the node's, what waits here would keep the images waiting.
+    group = MutuallyExclusiveCallbackGroup()
     for command in COMMANDS:
-        node.create_service(Trigger, f'~/{command.__name__}', partial(answer, command))
+        node.create_service(
+            Trigger, f'~/{command.__name__}', partial(answer, command), callback_group=group)
 
 
 class _Until:

@@ -51,14 +51,14 @@ def test_the_defaults_are_one_node_and_the_profile(
     config = prefix / 'share' / 'ditta_ros' / 'config'
     assert defaults == {
         'image': 'image', 'depth': 'depth', 'params_file': str(config / 'ditta.yaml'),
-        'namespace': '', 'cameras': '', 'autostart': '', 'use_sim_time': 'false', 'device': '',
+        'namespace': '', 'cameras': '', 'autostart': '', 'use_sim_time': '', 'device': '',
         'log_level': 'info', 'rviz': 'false'}
     variable, = of_kind('SetEnvironmentVariable', actions)
     assert perform_substitutions(context, variable.name) == 'FASTDDS_DEFAULT_PROFILES_FILE'
     assert perform_substitutions(context, variable.value) == str(config / 'fastdds.xml')
     node, = of_kind('Node', actions)
     assert (node.node_package, node.node_executable) == ('ditta_ros', 'ditta_node')
-    assert parameters_of(node) == {'use_sim_time': False}
+    assert parameters_of(node) == {}
     assert remappings_of(node) == {
         'image': 'image', 'depth': 'depth', 'camera_info': 'camera_info'}
 

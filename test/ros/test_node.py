@@ -130,10 +130,8 @@ def test_the_overlay_is_made_for_who_listens(camera: Camera) -> None:
         Image, 'segmentation/overlay', overlays.append, IMAGE_OUT)
     camera.until(lambda: camera.node.count_subscribers('segmentation/overlay') == 1, 'listener')
     sent = to_message(picture(1), 'rgb8', header(20))
-    for _ in range(20):  # the node learns a little later that somebody listens
+    while not overlays:  # the node learns a little later that somebody listens
         camera.show(sent)
-        if overlays:
-            break
     camera.node.destroy_subscription(subscription)
     overlay = overlays[0]
     assert overlay.header == sent.header

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import cycle, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +41,8 @@ def test_the_real_node_answers(tmp_path: Path, domain_id: int) -> None:
         Player(domain_id, node.check) as player,
     ):
         player.wait_for_node(PATIENCE_S)
+        # The first may come before the node has learned of its viewer.
+        assert player.ask(RGB, STAMP_NS - 1, 'front', PATIENCE_S / 4, 4) is not None
         for index in range(2):
             answer = player.ask(RGB, STAMP_NS + index, 'front', PATIENCE_S, 1)
             assert answer is not None and answer.sendings == 1 and answer.latency_s > 0
@@ -119,6 +122,19 @@ def test_a_wrong_header_is_refused(context: Context, domain_id: int) -> None:
         player.wait_for_node(PATIENCE_S)
         with pytest.raises(PlayerError, match=r"header.*'front', 80x48\), got 'rear', 80x48"):
             player.ask(RGB, STAMP_NS, 'front', PATIENCE_S, 1)
+
+
+def test_a_stream_goes_on_whether_answered_or_not(context: Context, domain_id: int) -> None:
+    for frame_id in (None, 'camera'):
+        with impostor(context, frame_id) as node, Player(domain_id, healthy, ['mask']) as player:
+            player.wait_for_node(PATIENCE_S)
+            sent = player.stream(cycle([RGB]), 20.0, lambda node=node: node.received >= 3)
+            assert len(sent) >= 3
+            assert all(later.sent_s - each.sent_s > 0.049 for each, later in pairwise(sent))
+            answered = [each for each in sent if each.mask_s is not None]
+            assert all(each.mask_s > each.sent_s for each in answered)
+            assert len(answered) >= (3 if frame_id else 0)
+            assert frame_id or not answered
 
 
 def test_the_latched_status_is_read(context: Context, domain_id: int) -> None:

@@ -108,7 +108,7 @@ def test_an_adapted_model_is_saved_forgotten_and_loaded(active: Camera, tmp_path
 def test_a_file_that_cannot_be_used_leaves_the_model_in_force(
     active: Camera, tmp_path: Path,
 ) -> None:
-    before = active.status['model']
+    before, count = active.status['model'], active.status['frames_labelled']
     file = tmp_path / 'broken.safetensors'
     file.write_bytes(b'no tensors')
     store_in(active, file)
@@ -116,4 +116,5 @@ def test_a_file_that_cannot_be_used_leaves_the_model_in_force(
     assert not done
     assert str(file) in message
     show(active, 30, 1)
+    active.until(lambda: active.status['frames_labelled'] == count + 1, 'status of that image')
     assert active.status['model'] == before

@@ -2,83 +2,12 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
-import torch
 
-from ditta_ros.frame import Frame
-from ditta_ros.ros.messages import MessageError
-from ditta_ros.ros.worker import Worker
-
-PATIENCE_S = 15.0
-
-
-def until(done: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + PATIENCE_S
-    while not done():
-        assert time.monotonic() < end_s, 'it did not happen'
-        time.sleep(0.002)
-
-
-def read(message: int) -> Frame:
-    """A frame whose stamp is the message; a negative message cannot be read."""
-    if message < 0:
-        raise MessageError(f'a message is positive, got {message}: send another')
-    return Frame(message, 'camera', torch.zeros((2, 3, 3), dtype=torch.uint8))
-
-
-class Stream:
-    """Feeds and works as it is told, and keeps the order in which it was called."""
-
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-        self.units = 0  # of work that are pending
-        self.hold = threading.Event()  # feed and work wait for it
-        self.hold.set()
-        self.faults: dict[str, BaseException] = {}
-
-    def feed(self, frame: Frame) -> int:
-        self._call(f'feed {frame.stamp_ns}')
-        return frame.stamp_ns
-
-    def work(self) -> bool:
-        self._call('work')
-        self.units -= self.units > 0
-        return self.units > 0
-
-    def status(self) -> dict[str, Any]:
-        return {'phase': 'adapt' if self.units else 'frozen'}
-
-    def _call(self, name: str) -> None:
-        self.calls.append(name)
-        assert self.hold.wait(PATIENCE_S)
-        if name in self.faults:
-            raise self.faults.pop(name)
-
-
-class Rig:
-    def __init__(self) -> None:
-        self.stream = Stream()
-        self.published: list[tuple[int, int, int]] = []
-        self.told: list[dict[str, Any]] = []
-        self.worker: Worker[int] = Worker(self.stream, read, self._publish, self.told.append)
-
-    def _publish(self, message: int, frame: Frame, segmentation: int) -> None:
-        self.published.append((message, frame.stamp_ns, segmentation))
-
-    def start(self) -> None:
-        self.worker.start()
-        until(lambda: self.stream.calls == ['work'])  # the first look for work finds none
-        self.stream.calls.clear()
-
-    def counts(self) -> dict[str, int]:
-        status = self.worker.status()
-        return {
-            'received': status['frames_received'], 'labelled': status['frames_labelled'],
-            **{cause: count for cause, count in status['dropped'].items() if count}}
+from ditta_ros.ros import pacing
+from worker_rig import PATIENCE_S, Rig, Slow, until
 
 
 @pytest.fixture
@@ -102,33 +31,78 @@ def test_the_newest_frame_wins(rig: Rig) -> None:
     until(lambda: rig.counts() == {'received': 4, 'labelled': 2, 'superseded': 2})
 
 
-def test_a_waiting_frame_goes_before_pending_work_and_work_follows_each_frame(rig: Rig) -> None:
+def test_a_waiting_frame_goes_before_pending_work_and_a_unit_follows_each_frame(
+    rig: Rig,
+) -> None:
     rig.start()
     rig.stream.hold.clear()
-    rig.stream.units = 100
     rig.worker.offer(1)
     until(lambda: rig.stream.calls == ['feed 1'])
+    rig.stream.units = 100
     rig.worker.offer(2)
     rig.stream.hold.set()
     # Frame 2 has waited all the time, and yet one unit of work was done after frame 1.
     until(lambda: rig.stream.units == 0)
-    assert rig.stream.calls == ['feed 1', 'work', 'feed 2'] + 99 * ['work']
+    assert rig.stream.calls[:3] == ['feed 1', 'work', 'feed 2']
+    assert rig.stream.calls[3:] == 99 * ['work'], 'the camera is silent: all time is free'
+
+
+def test_a_unit_that_would_make_a_frame_wait_too_long_is_put_off_until_the_camera_is_silent(
+    rig: Rig,
+) -> None:
+    rig.start()
+    # Three units of 20 ms and more, of which the last two are remembered.
+    for message in range(3):
+        rig.stream.faults['work'] = Slow()
+        rig.stream.units = 1
+        rig.worker.offer(message)
+        until(lambda: rig.stream.units == 0)
+    rig.max_added_latency_ms = 0.0
+    rig.stream.calls.clear()
+    rig.stream.hold.clear()
+    rig.worker.offer(3)
+    until(lambda: rig.stream.calls == ['feed 3'])
+    rig.stream.units = 1
+    for message in range(4, 30):
+        rig.worker.offer(message)
+    rig.stream.hold.set()
+    until(lambda: rig.stream.units == 0)
+    assert rig.stream.calls == ['feed 3', 'feed 29', 'work']
+
+
+def test_a_stream_that_leaves_no_room_is_told_once(
+    rig: Rig, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pacing, 'STARVED_S', 0.0)
+    rig.start()
+    for message in range(3):
+        rig.stream.faults['work'] = Slow()
+        rig.stream.units = 1
+        rig.worker.offer(message)
+        until(lambda: rig.stream.units == 0)
+    rig.max_added_latency_ms = 0.0
+    rig.stream.hold.clear()
+    rig.worker.offer(3)
+    until(lambda: 'feed 3' in rig.stream.calls)
+    rig.stream.units = 1
+    rig.worker.offer(4)
+    rig.stream.hold.set()
+    until(lambda: rig.stream.units == 0)  # the camera has become silent
+    record, = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().startswith('adaptation stands still: a learn unit takes ')
+    until(lambda: rig.worker.status()['starved'] == '')
 
 
 def test_a_frame_waits_for_one_unit_of_work_at_most(rig: Rig) -> None:
-    rig.start()
     rig.stream.hold.clear()
     rig.stream.units = 100
-    rig.worker.offer(1)
-    rig.stream.hold.set()
-    until(lambda: 'work' in rig.stream.calls)
-    rig.stream.hold.clear()
-    before = len(rig.stream.calls)
+    rig.worker.start()
+    until(lambda: rig.stream.calls == ['work'])
     rig.worker.offer(2)
     rig.stream.hold.set()
     until(lambda: 'feed 2' in rig.stream.calls)
-    # The unit at hand when the frame came, and one that may have been begun meanwhile.
-    assert rig.stream.calls.index('feed 2') <= before + 1
+    assert rig.stream.calls[:2] == ['work', 'feed 2']
 
 
 def test_a_fault_drops_the_frame_and_is_logged(
@@ -153,19 +127,38 @@ def test_a_message_that_cannot_be_read_is_counted_and_told_once(
 ) -> None:
     rig.start()
     for count in range(1, 4):
-        rig.worker.offer(-7)
+        rig.worker.offer(1234)
         until(lambda count=count: rig.counts().get('bad_message') == count)
     rig.worker.offer(1)
     until(lambda: rig.counts() == {'received': 4, 'labelled': 1, 'bad_message': 3})
+    assert [record.getMessage() for record in caplog.records] == [
+        'image dropped: a message is small, got 1234: send another']
+
+
+def test_a_message_that_is_no_image_takes_no_image_s_place(
+    rig: Rig, caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig.start()
+    rig.stream.hold.clear()
+    rig.worker.offer(1)
+    until(lambda: rig.stream.calls == ['feed 1'])
+    for message in (2, -7, -7):
+        rig.worker.offer(message)
+    assert rig.counts() == {'received': 4, 'labelled': 0, 'bad_message': 2}
+    rig.stream.hold.set()
+    until(lambda: rig.counts() == {'received': 4, 'labelled': 2, 'bad_message': 2})
     assert [record.getMessage() for record in caplog.records] == [
         'image dropped: a message is positive, got -7: send another']
 
 
 def test_after_a_fault_in_the_adaptation_it_waits_for_the_next_frame(rig: Rig) -> None:
     rig.start()
+    rig.stream.hold.clear()
+    rig.worker.offer(1)
+    until(lambda: rig.stream.calls == ['feed 1'])
     rig.stream.units = 100
     rig.stream.faults['work'] = RuntimeError('no convergence')
-    rig.worker.offer(1)
+    rig.stream.hold.set()
     until(lambda: rig.worker.status()['adaptation_faults'] == 1)
     rig.stream.hold.clear()
     rig.worker.offer(2)
@@ -215,10 +208,25 @@ def test_a_mistake_in_the_program_ends_the_thread_and_is_seen(rig: Rig) -> None:
 
 def test_the_status_is_told_when_it_changed_and_only_then(rig: Rig) -> None:
     rig.start()
-    until(lambda: len(rig.told) == 1)
     assert rig.told[0]['phase'] == 'frozen'
-    rig.stream.units = 2
+    rig.stream.hold.clear()
     rig.worker.offer(1)
+    until(lambda: rig.stream.calls == ['feed 1'])
+    rig.stream.units = 2  # while no idle thread can find them
+    rig.stream.hold.set()
     until(lambda: rig.told[-1]['frames_labelled'] == 1 and rig.told[-1]['phase'] == 'frozen')
     assert [status['phase'] for status in rig.told] == ['frozen', 'adapt', 'frozen']
     assert all(old != new for old, new in zip(rig.told, rig.told[1:], strict=False))
+
+
+def test_the_times_of_each_frame_are_in_the_status(rig: Rig) -> None:
+    rig.start()
+    status = rig.worker.status()
+    assert (status['latency_ms'], status['engine_ms'], status['input_hz']) == ({}, {}, 0.0)
+    rig.stream.faults['feed 1'] = Slow()
+    rig.worker.offer(1)
+    until(lambda: rig.counts() == {'received': 1, 'labelled': 1})
+    status = rig.worker.status()
+    assert status['engine_ms']['p50'] >= 20
+    # The way to the thread, the reading and the publishing are latency, but not the engine's.
+    assert status['latency_ms']['max'] > status['engine_ms']['max']
