@@ -8,6 +8,7 @@ family of rows is one module with a function ``cases(options)``:
 ``frozen``     labelling a frame against plain SegFormer
 ``warm_up``    a step of the adaptation, the contrastive loss and the votes
 ``tracker``    16 objects against one, and against sam2's own video predictor
+``node``       the node around the engine: overhead, label rate, copies
 ``soak``       the tracker's memory over a long stream (only when asked for)
 =============  ===================================================================
 

@@ -12,7 +12,7 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from ditta_ros.bench import attention, frozen, soak, tracker, warm_up
+from ditta_ros.bench import attention, frozen, node, soak, tracker, warm_up
 from ditta_ros.bench.machine import machine, versions
 from ditta_ros.bench.models import check
 from ditta_ros.bench.options import OptionError, parser, read
@@ -22,7 +22,7 @@ from ditta_ros.errors import ModelError
 
 CASES = {
     'attention': attention.cases, 'frozen': frozen.cases, 'warm_up': warm_up.cases,
-    'tracker': tracker.cases, 'soak': soak.cases,
+    'tracker': tracker.cases, 'node': node.cases, 'soak': soak.cases,
 }
 SOURCE_TREE = Path(__file__).parents[2]
 

@@ -14,8 +14,8 @@ import torch
 from ditta_ros.bench.timing import Pace
 from ditta_ros.frame import SMALLEST_SIDE_PX
 
-FAMILIES = ('attention', 'frozen', 'warm_up', 'tracker', 'soak')
-BY_DEFAULT = 'attention,frozen,warm_up,tracker'
+FAMILIES = ('attention', 'frozen', 'warm_up', 'tracker', 'node', 'soak')
+BY_DEFAULT = 'attention,frozen,warm_up,tracker,node'
 DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16}
 EMBEDDED = 'embedded'
 

@@ -9,7 +9,7 @@ from ditta_ros.bench.options import OptionError, Options, parser, precision, rea
 def test_without_options_all_but_the_long_row_in_float32() -> None:
     options = read(parser().parse_args(['--device', 'cpu']))
     assert options == Options()
-    assert options.rows == ('attention', 'frozen', 'warm_up', 'tracker')
+    assert options.rows == ('attention', 'frozen', 'warm_up', 'tracker', 'node')
 
 
 def test_every_option_arrives() -> None:
@@ -26,7 +26,7 @@ def test_every_option_arrives() -> None:
 
 
 @pytest.mark.parametrize(('given', 'says'), [
-    (['--rows', 'frozen,node'], '--rows must be of attention.*node'),
+    (['--rows', 'frozen,nodes'], '--rows must be of attention.*nodes'),
     (['--rows', ''], '--rows must be of'),
     (['--sizes', '480'], "HEIGHTxWIDTH such as 480x853, got '480'"),
     (['--sizes', '480x-3'], 'HEIGHTxWIDTH'),
