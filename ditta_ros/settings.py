@@ -179,8 +179,8 @@ class AdaptationSettings(_Checked):
         'float32', "how the warm-up's backbone features are kept",
         choices=('float32', 'float16', 'bfloat16'))
     max_added_latency_ms: float = setting(
-        50.0, 'a unit of adaptation is put off rather than let a frame wait longer than this for '
-        'its label', 'ms', low=0.0, high=1e6, live=True)
+        100.0, 'a unit of adaptation is put off rather than let a frame wait longer than this '
+        'for its label', 'ms', low=0.0, high=1e6, live=True)
     seed: int = setting(0, 'seed of the add-on and projection layers', low=0)
 
 
