@@ -154,7 +154,7 @@ class AdaptationSettings(_Checked):
 
     GROUP = 'adaptation'
     learning_rate: float = setting(
-        2e-4, 'step size of AdamW; the paper: 1e-3', low=0.0, high=1.0)
+        5e-5, 'step size of AdamW; the paper: 1e-3', low=0.0, high=1.0)
     passes: int = setting(5, 'times over the warm-up frames', 'passes', low=0, high=1000)
     when: str = setting(
         'after_warm_up', 'learn once the warm-up has been seen, or from the last '

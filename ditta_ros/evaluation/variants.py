@@ -42,7 +42,8 @@ SHIFTS = ('clean', 'noise:0.5', 'fog:0.5', 'low_light:0.5', 'colour_cast:0.5', '
 VARIANTS: dict[str, tuple[str, ...]] = {
     'defaults': (),
     'rate 1e-3': ('adaptation.learning_rate=1e-3',),
-    'rate 5e-5': ('adaptation.learning_rate=5e-5',),
+    'rate 2e-4': ('adaptation.learning_rate=2e-4',),
+    'rate 2e-5': ('adaptation.learning_rate=2e-5',),
     '1 pass': ('adaptation.passes=1',),
     'batch norm eval': ('adaptation.batch_norm=eval',),
     'loss on probabilities': ('adaptation.distill_on=probabilities',),
