@@ -55,8 +55,8 @@ def _nodes(context: LaunchContext) -> list[Node]:
     cameras = camera_names(given['cameras'])
     if cameras:
         check_relative(topics)
-    overrides = {
-        name: given[name] == 'true' for name in ('use_sim_time', 'autostart') if given[name]}
+    switches = {'use_sim_time': given['use_sim_time'], 'autostart': given['autostart']}
+    overrides = {name: value == 'true' for name, value in switches.items() if value}
     remappings = {**topics, 'camera_info': camera_info_beside(topics['image'])}
     nodes = []
     for namespace in [join(given['namespace'], name) for name in cameras] or [given['namespace']]:
