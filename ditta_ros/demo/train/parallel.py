@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,25 @@ def run(function: Callable[..., None], processes: int, device: str, *args: Any) 
         return
     # glibc hands large blocks back to the kernel at every free; each step would fault them in
     # again, which cost 14 % of the time.  Read at process start, hence set for the children.
-    os.environ.update(MALLOC_MMAP_MAX_='0', MALLOC_TRIM_THRESHOLD_='8000000000',
-                      OMP_NUM_THREADS='1')
-    with tempfile.TemporaryDirectory() as folder:
+    environment = {'MALLOC_MMAP_MAX_': '0', 'MALLOC_TRIM_THRESHOLD_': '8000000000',
+                   'OMP_NUM_THREADS': '1'}
+    with tempfile.TemporaryDirectory() as folder, _environment(environment):
         mp.spawn(_enter, (processes, Path(folder) / 'rendezvous', function, args), processes)
+
+
+@contextmanager
+def _environment(values: dict[str, str]) -> Iterator[None]:
+    """Set variables for the children that are started meanwhile, and for no others."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _enter(
