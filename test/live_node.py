@@ -29,6 +29,7 @@ from ditta_ros.ros.dds import process_environment
 from ditta_ros.ros.qos import IMAGE_OUT, LATCHED
 
 PATIENCE_S = 240.0  # a machine with other work to do takes its time to import torch
+SETTLE_S = 2.0
 OUTPUTS = ('mask', 'confidence', 'overlay')
 
 
@@ -85,6 +86,10 @@ class Camera:
         """Call a service of the node and return its answer."""
         if name not in self._clients:
             self._clients[name] = self.node.create_client(kind, name)
+            self.until(self._clients[name].service_is_ready, f'service {name}')
+            # The node, too, must have found this client: an answer before that is lost.
+            settled_s = time.monotonic() + SETTLE_S
+            self.until(lambda: time.monotonic() > settled_s, 'time')
         client = self._clients[name]
         self.until(client.service_is_ready, f'service {name}')
         future = client.call_async(request)

