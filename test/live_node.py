@@ -29,7 +29,7 @@ from ditta_ros.ros.dds import process_environment
 from ditta_ros.ros.qos import IMAGE_OUT, LATCHED
 
 PATIENCE_S = 240.0  # a machine with other work to do takes its time to import torch
-SETTLE_S = 2.0
+ASK_AGAIN_S = 20.0  # longer than a busy machine takes to load the models
 OUTPUTS = ('mask', 'confidence', 'overlay')
 
 
@@ -83,18 +83,27 @@ class Camera:
         return mask, confidence
 
     def call(self, kind: Any, name: str, request: Any) -> Any:
-        """Call a service of the node and return its answer."""
+        """Call a service of the node and return its answer.
+
+        A request may be lost where the node has not found this client yet, though the client has
+        found the node: it is sent again.
+        """
         if name not in self._clients:
             self._clients[name] = self.node.create_client(kind, name)
-            self.until(self._clients[name].service_is_ready, f'service {name}')
-            # The node, too, must have found this client: an answer before that is lost.
-            settled_s = time.monotonic() + SETTLE_S
-            self.until(lambda: time.monotonic() > settled_s, 'time')
         client = self._clients[name]
         self.until(client.service_is_ready, f'service {name}')
-        future = client.call_async(request)
-        self.until(future.done, f'answer of {name}')
-        return future.result()
+        futures: list[Any] = []
+        ask_again_s = 0.0
+
+        def answered() -> bool:
+            nonlocal ask_again_s
+            if time.monotonic() > ask_again_s:
+                futures.append(client.call_async(request))
+                ask_again_s = time.monotonic() + ASK_AGAIN_S
+            return any(future.done() for future in futures)
+
+        self.until(answered, f'answer of {name}')
+        return next(future.result() for future in futures if future.done())
 
     def change_state(self, transition: str) -> bool:
         """Ask for a lifecycle transition by its name; return whether it was made."""
