@@ -107,9 +107,11 @@ class Camera:
 
     def change_state(self, transition: str) -> bool:
         """Ask for a lifecycle transition by its name; return whether it was made."""
-        number = getattr(Transition, f'TRANSITION_{transition.upper()}')
-        return self.call(ChangeState, 'ditta/change_state', ChangeState.Request(
+        number, before = getattr(Transition, f'TRANSITION_{transition.upper()}'), self.state()
+        made = self.call(ChangeState, 'ditta/change_state', ChangeState.Request(
             transition=Transition(id=number))).success
+        # Where the first answer was lost, the second says that there is nothing more to do.
+        return made or self.state() != before
 
     def state(self) -> str:
         """Return the node's lifecycle state."""

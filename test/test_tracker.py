@@ -196,9 +196,9 @@ def test_memory_is_flat_on_a_long_stream(tiny: Any) -> None:
     assert 0 < held_mb[0] < held_mb[9] < held_mb[39]
     assert set(held_mb[39:]) == {held_mb[39]}
     # Image features: 7 frames x (16 x 24 x 24 + 32 x 12 x 12 + 128 x 6 x 6) floats.
-    # Memories: 4 objects x (1 prompt + 3 recent) x 32 x 6 x 6, their positions once per cohort.
+    # Memories: 4 objects x (1 prompt + 2 recent) x 32 x 6 x 6, their positions once per cohort.
     # Pointers: 4 objects x (1 prompt + 15 recent) x 128.
-    floats = 7 * (9216 + 4608 + 4608) + (4 * 4 + 2) * 1152 + 4 * 16 * 128
+    floats = 7 * (9216 + 4608 + 4608) + (4 * 3 + 2) * 1152 + 4 * 16 * 128
     assert held_mb[39] == pytest.approx(floats * 4 / 1e6)
     assert 0.6 * tracker.memory_bound_mb(4) < held_mb[39] < tracker.memory_bound_mb(4)
 
