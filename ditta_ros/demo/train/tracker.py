@@ -82,6 +82,15 @@ PLANS = (
                   min_area_share=0.001),
             Stage(steps=650, clips=2, frames=4, objects=4, mask_share=0.4, by_class=True,
                   min_area_share=0.001))),
+    # The size that the tracker works at.
+    TrackerPlan(
+        image_size_px=448, learning_rate=2.5e-4, dense_help=(0.0, 0.0),
+        warm_up_steps=30, ema_decay=0.99, seed=2,
+        stages=(
+            Stage(steps=260, clips=3, frames=1, objects=8, mask_share=0.0, by_class=True,
+                  min_area_share=0.001),
+            Stage(steps=280, clips=2, frames=4, objects=4, mask_share=0.5, by_class=True,
+                  min_area_share=0.001))),
 )
 
 
