@@ -18,12 +18,12 @@ ifeq ($(HAS_ROS),yes)
 KIND := $(ROS_DISTRO)
 RCLPY := the sourced ROS 2 $(ROS_DISTRO)
 VENV_FLAGS := --system-site-packages
-EXTRAS := test
+EXTRAS := test,export,ray
 else
 KIND := wheels
 RCLPY := wheels$(if $(ROS_DISTRO), as $(PYTHON) cannot import the rclpy of $(ROS_DISTRO))
 VENV_FLAGS :=
-EXTRAS := ros,test
+EXTRAS := ros,test,export,ray
 endif
 
 define CHECK_PYTHON

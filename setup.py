@@ -9,12 +9,14 @@ package_name = 'ditta_ros'
 # Lower bounds are the oldest versions that the tests have passed with.
 install_requires = [
     'apsw>=3.54',  # SQLite as rosbags uses it: the errors of a broken bag
-    'huggingface-hub>=2.4',  # the errors of a broken model configuration
+    'huggingface-hub>=2.4',  # models of the hub; the errors of a broken configuration
     'hydra-core>=1.3.8',  # builds SAM 2 from its yaml
+    'jinja2>=3.1.6',  # the page of an evaluation's report
     'matplotlib>=3.10',  # the demo's picture
     'numpy>=2.2',  # images at the doors: messages, files, metrics
     'omegaconf>=2.3.1',  # SAM 2's yaml
     'opencv-python-headless>=5.0',  # encodings, resizing, video files
+    'pillow>=13.0',  # label images by their palette's numbers
     'psutil>=7.2',  # memory of the process, for diagnostics and bench
     'PyYAML>=6.0.3',  # groups of classes; the errors of a broken yaml
     'rich>=15.0',  # the demo's tables and progress
@@ -38,9 +40,22 @@ ros = [
     'ros-kilted-std-srvs>=5.5.1',
 ]
 
+# For ``ros2 run ditta_ros export`` alone.
+export = [
+    'onnx>=1.23',  # torch's exporter writes with it
+    'onnxruntime>=1.32',  # what was exported is compared with torch
+    'onnxscript>=0.7.2',  # torch's exporter translates with it
+]
+
+# For ``ros2 run ditta_ros evaluate --engine ray`` alone.
+ray = [
+    'ray>=2.60',  # jobs on several machines
+]
+
 # An extra, not tests_require: with that colcon test finds no pytest and runs nothing.
 test = [
     'colcon-common-extensions>=0.3.0',  # the package builds and tests as ROS users do it
+    'hypothesis>=6.170',  # inputs that nobody thought of
     'mypy>=2.4',
     'pytest>=8.3,<8.4',  # launch_testing, where it is installed, breaks with pytest 9
     'pytest-timeout>=2.4',  # a test that waits for DDS for ever fails instead
@@ -62,6 +77,7 @@ setup(
         f'{package_name}.demo': [
             f'weights/**/*.{suffix}' for suffix in ('safetensors', 'yaml', 'json', 'md')
         ],
+        f'{package_name}.evaluation.report': ['*.j2'],
     },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
@@ -71,12 +87,17 @@ setup(
     ],
     zip_safe=False,
     install_requires=install_requires,
-    extras_require={'ros': ros, 'test': test},
+    extras_require={'export': export, 'ray': ray, 'ros': ros, 'test': test},
     entry_points={
         'console_scripts': [
             'bench = ditta_ros.bench.__main__:main',
-            'ditta_node = ditta_ros.ros.node:main',
+            'convert = ditta_ros.convert.__main__:main',
             'demo = ditta_ros.demo.__main__:main',
+            'ditta_node = ditta_ros.ros.node:main',
+            'doctor = ditta_ros.doctor.__main__:main',
+            'evaluate = ditta_ros.evaluation.__main__:main',
+            'export = ditta_ros.export:main',
+            'fetch_models = ditta_ros.fetch_models:main',
             'make_bag = ditta_ros.evaluation.make_bag:main',
         ],
     },

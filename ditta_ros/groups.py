@@ -11,25 +11,17 @@ Groups are numbered in the file's order.  The classes that no group lists go to 
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 
-from ditta_ros.errors import one_line
+from ditta_ros.class_files import ClassFileError, as_color, hint, read_mapping
 from ditta_ros.labels import LabelSet, default_palette, label_dtype
 
 KEYS = ('classes', 'color', 'rest')
-
-
-class GroupsError(ValueError):
-    """A file of groups breaks a rule: one line with the parameter, the file and the remedy."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,11 +38,11 @@ class Groups:
     def read(cls, path: str, label_set: LabelSet, device: torch.device | str = 'cpu') -> Groups:
         """Read the file ``path`` for a model's ``label_set``; '' leaves its classes as they are.
 
-        ``device`` is that of the labels.  Raises GroupsError.
+        ``device`` is that of the labels.  Raises ClassFileError.
         """
         if not path:
             return cls(label_set, None)
-        entries = _load(path)
+        entries = read_mapping(f'groups {path}', path, 'config/groups_demo.yaml')
         groups = [_group(f'groups {path}: group {name!r}', name, entry, number)
                   for number, (name, entry) in enumerate(entries.items())]
         grouped = LabelSet(
@@ -78,63 +70,26 @@ class _Group:
     rest: bool
 
 
-def _load(path: str) -> dict[Any, Any]:
-    """Read the file as a mapping; a key that is there twice is an error, not overwritten."""
-    try:
-        text = Path(path).read_text(encoding='utf-8')
-        repeated = next(_repeated(yaml.compose(text, yaml.SafeLoader)), None)
-        entries = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise GroupsError(
-            f'groups {path} cannot be read ({one_line(error)}): give a yaml file like '
-            'config/groups_demo.yaml') from error
-    if repeated is not None:
-        raise GroupsError(f'groups {path}: {repeated!r} is there twice: keep one of them')
-    if not isinstance(entries, dict) or not entries:
-        raise GroupsError(
-            f'groups {path} must map group names to their classes, got '
-            f'{type(entries).__name__}: write it like config/groups_demo.yaml')
-    return entries
-
-
-def _repeated(node: yaml.Node | None) -> Iterator[str]:
-    """Yield the keys that a mapping, or one right in it, has twice."""
-    if not isinstance(node, yaml.MappingNode):
-        return
-    for mapping in [node, *(value for _, value in node.value)]:
-        if isinstance(mapping, yaml.MappingNode):
-            keys = [key.value for key, _ in mapping.value]
-            yield from (key for key in keys if keys.count(key) > 1)
-
-
 def _group(what: str, name: Any, entry: Any, number: int) -> _Group:
     """Check one entry of the file; ``what`` begins every error."""
     if not isinstance(name, str):
-        raise GroupsError(f'{what}: a name must be text, got {name!r}: put it in quotes')
+        raise ClassFileError(f'{what}: a name must be text, got {name!r}: put it in quotes')
     if not isinstance(entry, dict) or not set(entry) <= set(KEYS):
-        raise GroupsError(
+        raise ClassFileError(
             f'{what} must have no keys but {", ".join(KEYS)}, got {entry!r}: correct it')
     classes, rest = entry.get('classes', []), entry.get('rest', False)
     if not isinstance(classes, list) or not all(isinstance(each, str) for each in classes):
-        raise GroupsError(
+        raise ClassFileError(
             f'{what}: classes must be a list of names, got {classes!r}: put names like no and 1 '
             'in quotes')
     if not isinstance(rest, bool):
-        raise GroupsError(f'{what}: rest must be true or false, got {rest!r}: correct it')
+        raise ClassFileError(f'{what}: rest must be true or false, got {rest!r}: correct it')
     if not classes and not rest:
-        raise GroupsError(f'{what} must list classes or have rest: true, got neither: correct it')
-    return _Group(name, tuple(classes), _color(what, entry.get('color'), number), rest)
-
-
-def _color(what: str, color: Any, number: int) -> np.ndarray:
-    if color is None:
-        return default_palette(number + 1)[number]
-    if not isinstance(color, list) or len(color) != 3 or not all(
-            type(value) is int and 0 <= value <= 255 for value in color):
-        raise GroupsError(
-            f'{what}: color must be [red, green, blue] of 0..255, got {color!r}: correct it or '
-            'leave it out')
-    return np.array(color, np.uint8)
+        raise ClassFileError(
+            f'{what} must list classes or have rest: true, got neither: correct it')
+    given = entry.get('color')
+    color = default_palette(number + 1)[number] if given is None else as_color(what, given)
+    return _Group(name, tuple(classes), color, rest)
 
 
 def _members(path: str, groups: list[_Group], label_set: LabelSet) -> dict[str, int]:
@@ -143,27 +98,17 @@ def _members(path: str, groups: list[_Group], label_set: LabelSet) -> dict[str, 
     for number, group in enumerate(groups):
         for name in group.classes:
             if name not in label_set.names:
-                raise GroupsError(
+                raise ClassFileError(
                     f'groups {path}: group {group.name!r} lists {name!r}, which is no class of '
-                    f'segmenter.model: {_hint(name, label_set.names)}')
+                    f'segmenter.model: {hint(name, label_set.names)}')
             if name in number_of:
-                raise GroupsError(
+                raise ClassFileError(
                     f'groups {path}: class {name!r} must be in one group, got '
                     f'{groups[number_of[name]].name!r} and {group.name!r}: keep one of them')
             number_of[name] = number
     rest = [number for number, group in enumerate(groups) if group.rest]
     if len(rest) > 1:
         names = ', '.join(repr(groups[number].name) for number in rest)
-        raise GroupsError(
+        raise ClassFileError(
             f'groups {path}: one group at most takes the rest, got {names}: keep one of them')
     return dict.fromkeys(label_set.names, rest[0]) | number_of if rest else number_of
-
-
-def _hint(name: str, names: tuple[str, ...]) -> str:
-    """Say which classes were perhaps meant."""
-    folded = {each.lower(): each for each in names}
-    near = difflib.get_close_matches(name.lower(), list(folded), 3)
-    if near:
-        return f'did you mean {" or ".join(folded[each] for each in near)}?'
-    more = ', ...' if len(names) > 12 else ''
-    return f'its classes are {", ".join(names[:12])}{more}'

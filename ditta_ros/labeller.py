@@ -1,4 +1,8 @@
-"""The two ways to label a frame from its backbone features: before and after adaptation."""
+"""The two ways to label a frame from its backbone features: before and after adaptation.
+
+With a ``mapping``, labels and reliabilities are of its target classes; the head, and what is kept
+of the frame before, stay in the model's own.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ditta_ros.folded import FoldedHead
+from ditta_ros.mapping import ClassMapping
 from ditta_ros.segmenter import Features, Head
 from ditta_ros.temporal import attend_frame, decide
 
@@ -17,9 +22,10 @@ class IssLabeller:
 
     name = 'iss'
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: Head, mapping: ClassMapping | None = None) -> None:
         """Fold ``head`` as it is now; it may change afterwards."""
         self._head = FoldedHead.fold(head)
+        self._mapping = mapping
 
     @torch.no_grad()
     def label(
@@ -27,7 +33,7 @@ class IssLabeller:
     ) -> tuple[Tensor, Tensor]:
         """Return label [H, W] and reliability float32 [H, W] of one frame (Eq. 2)."""
         logits = self._head.logits(self._head.feature(features))  # [h, w, C]
-        return decide(_channels_first(logits), None, size_px, tau)
+        return decide(_class_maps(logits, self._mapping), None, size_px, tau)
 
     def forget(self) -> None:
         """Nothing is kept from frame to frame."""
@@ -45,9 +51,10 @@ class TemporalLabeller:
 
     name = 'adapted'
 
-    def __init__(self, head: Head) -> None:
+    def __init__(self, head: Head, mapping: ClassMapping | None = None) -> None:
         """Fold ``head`` as it is now; it may change afterwards."""
         self._head = FoldedHead.fold(head)
+        self._mapping = mapping
         self._past: Past | None = None
 
     @torch.no_grad()
@@ -59,15 +66,17 @@ class TemporalLabeller:
         logits, carried = self._head.logits(feature), None  # [h, w, C]
         if self._past is not None:
             query = self._head.query(feature)
-            carried = _channels_first(attend_frame(query, self._past.key, self._past.logits))
+            carried = _class_maps(
+                attend_frame(query, self._past.key, self._past.logits), self._mapping)
         self._past = Past(self._head.key(feature), logits)
-        return decide(_channels_first(logits), carried, size_px, tau)
+        return decide(_class_maps(logits, self._mapping), carried, size_px, tau)
 
     def forget(self) -> None:
         """Drop the previous frame: the next one does not follow it."""
         self._past = None
 
 
-def _channels_first(maps: Tensor) -> Tensor:
-    """View [h, w, C] as a batch of one, [1, C, h, w]."""
-    return maps.movedim(-1, 0)[None]
+def _class_maps(logits: Tensor, mapping: ClassMapping | None) -> Tensor:
+    """Return logits [h, w, C], merged by ``mapping``, as a batch of one, [1, C', h, w]."""
+    merged = logits if mapping is None else mapping.merge(logits)
+    return merged.movedim(-1, 0)[None]

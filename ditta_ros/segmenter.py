@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
-from huggingface_hub.errors import StrictDataclassError
-from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import SegformerConfig, SegformerForSemanticSegmentation, SegformerModel
-from transformers.utils import logging as transformers_logging
+from transformers import SegformerForSemanticSegmentation, SegformerModel
 
-from ditta_ros.errors import ModelError, one_line
 from ditta_ros.frame import SMALLEST_SIDE_PX, Frame
 from ditta_ros.labels import LabelSet, label_dtype
+from ditta_ros.segmenter_files import (
+    ModelSize,
+    find_segmenter,
+    input_size_px,
+    load_network,
+    read_add_on,
+    read_processing,
+)
+from ditta_ros.settings import SegmenterSettings
 
 EMBEDDED_MODEL = Path(__file__).parent / 'demo' / 'weights' / 'tiny_segformer'
-REMEDY = 'give a directory with the config.json and model.safetensors of a SegFormer segmenter'
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 Features = tuple[Tensor, Tensor, Tensor, Tensor]
 """The backbone's four stages, float32 [B, D_i, h_i, w_i], finest (h = H/4, w = W/4) first."""
@@ -86,6 +84,11 @@ class Head(nn.Module):
         feature = F.relu(self.batch_norm(fused))
         return Decoded(feature, self.classifier(feature))
 
+    def learned_layers(self) -> dict[str, Tensor]:
+        """Return the weights of the layers that SegFormer lacks, by name."""
+        return {name: value for name, value in self.state_dict().items()
+                if name.split('.')[0] in ('query_mlp', 'key_mlp', 'projection')}
+
     def query(self, feature: Tensor) -> Tensor:
         """Q of Eq. 1: [B, D, h, w] to [B, D, h, w]."""
         return self.query_mlp(feature.movedim(1, -1)).movedim(-1, 1)
@@ -108,6 +111,7 @@ class Segmenter:
     label_set: LabelSet
     mean: Tensor  # [3, 1, 1] of RGB in 0..1
     std: Tensor  # [3, 1, 1]
+    model_size: ModelSize = None  # what frames are resized to; None: they are not
 
     @property
     def device(self) -> torch.device:
@@ -116,28 +120,42 @@ class Segmenter:
 
     @classmethod
     def load(cls, model: str, device: torch.device | str = 'cpu', seed: int = 0) -> Segmenter:
-        """Load the directory ``model``; '' is the embedded demo model.  Nothing is downloaded.
+        """Load a directory or a Hugging Face id, from the cache; '' is the embedded demo model.
 
-        ``seed`` draws the add-on and projection layers, which no SegFormer brings.
-        Raises ModelError where the directory does not hold a whole SegFormer segmenter.
+        Nothing is downloaded.  ``seed`` and errors as in ``open``.
         """
-        directory = Path(model) if model else EMBEDDED_MODEL
-        network = _load_network(directory)
-        mean, std = _read_normalisation(directory)
+        return cls.open(SegmenterSettings(model=model), device, seed)
+
+    @classmethod
+    def open(
+        cls, settings: SegmenterSettings, device: torch.device | str = 'cpu', seed: int = 0,
+    ) -> Segmenter:
+        """Load what ``settings`` name, onto ``device``, from the network only where they allow it.
+
+        ``seed`` draws the add-on and projection layers, which no SegFormer brings but those that
+        ``convert`` made from a file with them.
+        Raises ModelError where there is not a whole SegFormer segmenter.
+        """
+        directory = find_segmenter(settings) if settings.model else EMBEDDED_MODEL
+        network = load_network(directory)
+        processing = read_processing(directory, settings.input_size == 'model')
         config = network.config
         head = Head.from_transformers(network, seed)
+        head.load_state_dict(read_add_on(directory, head.learned_layers()), strict=False)
         return cls(
             network.segformer.eval().requires_grad_(False).to(device),
             head.requires_grad_(False).to(device),
             LabelSet.from_model_config(config.id2label, getattr(config, 'palette', None)),
-            torch.tensor(mean, device=device).view(3, 1, 1),
-            torch.tensor(std, device=device).view(3, 1, 1))
+            torch.tensor(processing.mean, device=device).view(3, 1, 1),
+            torch.tensor(processing.std, device=device).view(3, 1, 1), processing.size)
 
     @torch.no_grad()  # not inference_mode: adaptation differentiates the head over these features
     def encode(self, frame: Frame | Tensor) -> Features:
-        """Run the backbone once over a frame (or uint8 [H, W, 3], RGB) at the frame's own size.
+        """Run the backbone once over a frame (or uint8 [H, W, 3], RGB).
 
-        Raises ValueError for a frame smaller than 32 px on a side.
+        It sees the frame at its own size, or with ``segmenter.input_size`` 'model' resized, so
+        that the features' grid has another aspect ratio.  Raises ValueError for a frame smaller
+        than 32 px on a side.
         """
         rgb = frame.rgb if isinstance(frame, Frame) else frame
         height, width = rgb.shape[:2]
@@ -145,11 +163,21 @@ class Segmenter:
             raise ValueError(
                 f'a frame must be at least {SMALLEST_SIDE_PX} px on each side, got {height} px '
                 f'high x {width} px wide: send larger images')
-        image = rgb.to(self.mean.device).movedim(2, 0).float() / 255  # [3, H, W]
+        image = rgb.to(self.mean.device).movedim(2, 0).float()  # [3, H, W]
+        image = resized(image, input_size_px((height, width), self.model_size)) / 255
         output = self.backbone(
             ((image - self.mean) / self.std)[None], output_hidden_states=True)
         first, second, third, fourth = output.hidden_states
         return first, second, third, fourth
+
+
+def resized(image: Tensor, size_px: tuple[int, int]) -> Tensor:
+    """Resize float [3, H, W] of 0..255 to ``size_px`` as images of 8 bit are: whole numbers."""
+    if image.shape[1:] == size_px:
+        return image
+    return F.interpolate(
+        image[None], size_px, mode='bilinear', align_corners=False, antialias=True,
+    )[0].round().clamp(0, 255)
 
 
 def upsample(maps: Tensor, size_px: tuple[int, int]) -> Tensor:
@@ -188,56 +216,3 @@ def relative_to_largest(entropy: Tensor) -> Tensor:
     largest = entropy.amax()
     return torch.where(largest > 0, 1 - entropy / largest, 1.0).clamp(0, 1)
 
-
-def _load_network(directory: Path) -> SegformerForSemanticSegmentation:
-    """Read configuration and weights; a missing weight is an error, not a random layer."""
-    name = f'segmenter.model {str(directory)!r}'
-    kind = _read_json(directory / 'config.json').get('model_type')
-    if kind != 'segformer':
-        raise ModelError(f'{name} must be a SegFormer, got model_type {kind!r}: {REMEDY}')
-    transformers_logging.disable_progress_bar()  # a bar per load would fill the node's log
-    try:
-        config = SegformerConfig.from_pretrained(directory, local_files_only=True)
-        network, report = SegformerForSemanticSegmentation.from_pretrained(
-            directory, config=config, local_files_only=True, output_loading_info=True)
-    # What transformers and its file formats raise for files that are absent, broken or do not fit.
-    except (OSError, RuntimeError, ValueError, StrictDataclassError, SafetensorError,
-            UnpicklingError) as error:
-        raise ModelError(f'{name} cannot be loaded ({one_line(error)}): {REMEDY}') from error
-    if config.num_encoder_blocks != 4 or not config.reshape_last_stage:
-        raise ModelError(
-            f'{name} must have four stages and reshape the last one, got '
-            f'num_encoder_blocks {config.num_encoder_blocks} and '
-            f'reshape_last_stage {config.reshape_last_stage}: {REMEDY}')
-    missing = sorted(report['missing_keys'])
-    if missing:
-        raise ModelError(
-            f'{name} lacks {len(missing)} weights, {missing[0]} first (an image classifier has no '
-            f'decode head): {REMEDY}')
-    return network
-
-
-def _read_normalisation(directory: Path) -> tuple[Sequence[float], Sequence[float]]:
-    """Return mean and standard deviation of RGB in 0..1: the model's own, else ImageNet's."""
-    file = directory / 'preprocessor_config.json'
-    if not file.is_file():
-        return IMAGENET_MEAN, IMAGENET_STD
-    values = _read_json(file)
-    if not values.get('do_normalize', True):
-        return (0.0, 0.0, 0.0), (1.0, 1.0, 1.0)
-    mean = values.get('image_mean', IMAGENET_MEAN)
-    std = values.get('image_std', IMAGENET_STD)
-    if np.shape(mean) != (3,) or np.shape(std) != (3,) or min(std) <= 0:
-        raise ModelError(
-            f'image_mean and image_std must be three numbers each, the latter above 0, got {mean} '
-            f'and {std}: correct {str(file)!r} of segmenter.model')
-    return mean, std
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        return json.loads(file.read_text())
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f'segmenter.model {str(file.parent)!r} has no readable {file.name} '
-            f'({one_line(error)}): {REMEDY}') from error

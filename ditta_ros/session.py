@@ -19,6 +19,7 @@ from ditta_ros.frame import Frame, enlarge
 from ditta_ros.labeller import IssLabeller, TemporalLabeller
 from ditta_ros.labels import LabelSet
 from ditta_ros.lessons import Progress
+from ditta_ros.mapping import ClassMapping
 from ditta_ros.provenance import Provenance, base_hash
 from ditta_ros.segmenter import Segmenter
 from ditta_ros.settings import SettingError, Settings
@@ -61,13 +62,20 @@ class Session:
 
     def __init__(
         self, settings: Settings, segmenter: Segmenter, tracker: MaskTracker | None,
+        mapping: ClassMapping | None = None,
     ) -> None:
-        """``tracker`` None: the frozen segmenter labels for ever, as with ``warm_up.amount`` 0."""
+        """``tracker`` None: the frozen segmenter labels for ever, as with ``warm_up.amount`` 0.
+
+        With a ``mapping`` labels and reliabilities are of its target classes; what is tracked and
+        learnt stays in the segmenter's own.
+        """
         self.settings = settings
         self._segmenter = segmenter
+        self._mapping = mapping
         self._tracker = tracker
         self._base_sha256 = base_hash(segmenter)
-        self._iss = IssLabeller(segmenter.head)
+        self._teacher = IssLabeller(segmenter.head)
+        self._iss = self._teacher if mapping is None else IssLabeller(segmenter.head, mapping)
         self._course: Course | None = None  # under way, or the last one for its numbers
         self._settled = ''  # why the phase is FROZEN
         self.reset()
@@ -75,7 +83,7 @@ class Session:
     @property
     def label_set(self) -> LabelSet:
         """Names and colours of the labels."""
-        return self._segmenter.label_set
+        return self._segmenter.label_set if self._mapping is None else self._mapping.label_set
 
     @property
     def device(self) -> torch.device:
@@ -91,8 +99,8 @@ class Session:
             features = self._segmenter.encode(seen)
             label, reliability = self._labeller.label(features, seen.size_px, self.settings.tau)
             if self.phase is Phase.WARM_UP and self._course_of(seen).takes(seen):
-                teacher = (label, reliability) if self._labeller is self._iss else self._iss.label(
-                    features, seen.size_px, self.settings.tau)
+                teacher = (label, reliability) if self._labeller is self._teacher else (
+                    self._teacher.label(features, seen.size_px, self.settings.tau))
                 self._course_of(seen).record(seen, features, *teacher)
         if seen is not frame:
             label, reliability = enlarge(label, reliability, frame.size_px)
@@ -263,12 +271,13 @@ class Session:
             _log.error('the model in force goes on: %s', fault)
             self._settle(fault)
             return
-        provenance = Provenance.of(self._base_sha256, self.label_set.names, self.settings, done)
+        provenance = Provenance.of(
+            self._base_sha256, self._segmenter.label_set.names, self.settings, done)
         self._put_in_force(Adapted(head, provenance), why)
 
     def _put_in_force(self, adapted: Adapted, why: str) -> None:
         self._adapted = adapted
-        self._labeller = TemporalLabeller(adapted.head)
+        self._labeller = TemporalLabeller(adapted.head, self._mapping)
         self._settle(why)
         _log.info('the adapted model labels from now on: %s', why)
 
@@ -282,7 +291,7 @@ class Session:
 def open_session(settings: Settings) -> Session:
     """Open a session on the models that ``settings`` name; raises ModelError, SettingError."""
     device = choose_device(settings.segmenter.device)
-    segmenter = Segmenter.load(settings.segmenter.model, device, settings.adaptation.seed)
+    segmenter = Segmenter.open(settings.segmenter, device, settings.adaptation.seed)
     adapts = settings.warm_up.amount > 0
     tracker = Sam2Tracker.load(settings.tracker, device) if adapts else None
     session = Session(settings, segmenter, tracker)

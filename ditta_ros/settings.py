@@ -72,7 +72,19 @@ class SegmenterSettings(_Checked):
 
     GROUP = 'segmenter'
     model: str = setting(
-        '', 'SegFormer as a transformers directory; empty: the embedded demo model')
+        '', 'SegFormer as a transformers directory or a Hugging Face id (nvidia/segformer-b0-'
+        'finetuned-ade-512-512); empty: the embedded demo model')
+    revision: str = setting(
+        '', 'branch, tag or commit of a Hugging Face id; empty: its main branch')
+    offline: bool = setting(
+        True, 'take a Hugging Face id from the cache alone (ros2 run ditta_ros fetch_models); '
+        'false: configure may download it')
+    cache_dir: str = setting(
+        '', "folder of what was downloaded; empty: huggingface_hub's own (HF_HOME)")
+    input_size: str = setting(
+        'camera', "what the network sees: frames at their own size, or resized as the model's "
+        'preprocessor_config.json says, as transformers does',
+        choices=('camera', 'model'))
     device: str = setting(
         'auto', 'where both networks run; auto: the first GPU, else the CPU',
         choices=('auto', 'cpu', 'cuda'))
@@ -93,8 +105,20 @@ class TrackerSettings(_Checked):
     """The mask tracker (SAM 2)."""
 
     GROUP = 'tracker'
-    config: str = setting('', 'SAM 2 model yaml; empty: the embedded demo model')
+    model: str = setting(
+        '', 'SAM 2 as a Hugging Face id (facebook/sam2.1-hiera-tiny), a file of Meta by its own '
+        'name (sam2.1_hiera_tiny.pt) or a directory with one; empty: tracker.config')
+    config: str = setting(
+        '', "SAM 2 model yaml, a file or the name of one of sam2's own (sam2.1_hiera_t.yaml); "
+        'empty: the embedded demo model')
     checkpoint: str = setting('', 'SAM 2 weights (.pt or .safetensors) that fit tracker.config')
+    revision: str = setting(
+        '', 'branch, tag or commit of a Hugging Face id; empty: its main branch')
+    offline: bool = setting(
+        True, 'take a Hugging Face id from the cache alone (ros2 run ditta_ros fetch_models); '
+        'false: configure may download it')
+    cache_dir: str = setting(
+        '', "folder of what was downloaded; empty: huggingface_hub's own (HF_HOME)")
     image_size_px: int = setting(
         0, "side of the square image that SAM 2 sees, a multiple of 32; 0: the configuration's",
         'px', low=0, high=4096)

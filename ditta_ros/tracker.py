@@ -20,6 +20,7 @@ from ditta_ros.cohort import Cohort, Embedding, bool_masks, mask_input, point_in
 from ditta_ros.errors import ModelError, one_line
 from ditta_ros.prompts import Prompt
 from ditta_ros.sam2_config import read_config
+from ditta_ros.sam2_files import find_tracker
 from ditta_ros.sam2_shortcuts import take_shortcuts
 from ditta_ros.settings import TrackerSettings
 from ditta_ros.weights import load_weights
@@ -96,18 +97,18 @@ class Sam2Tracker:
 
     @classmethod
     def load(cls, settings: TrackerSettings, device: torch.device | str) -> Sam2Tracker:
-        """Build the model that ``tracker.config`` and ``tracker.checkpoint`` name.
+        """Build the model that ``settings`` name, see :func:`~ditta_ros.sam2_files.find_tracker`.
 
-        Both empty: the embedded model.  Raises ModelError.
+        None named: the embedded model.  Raises ModelError.
         """
-        if bool(settings.config) != bool(settings.checkpoint):
+        files = find_tracker(settings, EMBEDDED_MODEL)
+        try:
+            model = build_sam2(files.config, files.checkpoint, device, settings.image_size_px)
+        except ModelError as error:
+            if not settings.model:
+                raise
             raise ModelError(
-                'tracker.config and tracker.checkpoint belong together, got '
-                f'{settings.config!r} and {settings.checkpoint!r}: set both, or neither for the '
-                'embedded model')
-        config = Path(settings.config or EMBEDDED_MODEL / 'model.yaml')
-        checkpoint = Path(settings.checkpoint or EMBEDDED_MODEL / 'model.safetensors')
-        model = build_sam2(config, checkpoint, device, settings.image_size_px)
+                f'tracker.model {settings.model!r} cannot be loaded: {error}') from error
         return cls(
             model, settings.backward_buffer_frames,
             buffer_device='cpu' if settings.buffer_device == 'cpu' else None,

@@ -46,7 +46,8 @@ def _read(checkpoint: Path) -> dict[str, Tensor]:
         if checkpoint.suffix == '.safetensors':
             return load_file(checkpoint)
         loaded = torch.load(checkpoint, map_location='cpu', weights_only=True)
-    except (OSError, EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
+    except (OSError, EOFError, LookupError, RuntimeError, SafetensorError,
+            pickle.UnpicklingError) as error:
         raise ModelError(
             f'tracker.checkpoint {checkpoint} cannot be read: {one_line(error)}') from error
     state = loaded.get('model') if isinstance(loaded, dict) else None

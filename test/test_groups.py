@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from ditta_ros.class_files import ClassFileError
 from ditta_ros.demo.world import NAMES
-from ditta_ros.groups import Groups, GroupsError
+from ditta_ros.groups import Groups
 from ditta_ros.labels import LabelSet, default_palette
 
 CONFIG = Path(__file__).parents[1] / 'config'
@@ -79,8 +80,8 @@ def test_a_name_that_two_classes_have_means_both(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(('text', 'said'), [
-    ('', 'must map group names to their classes, got NoneType'),
-    ('[road]', 'must map group names to their classes, got list'),
+    ('', 'must be a mapping, got NoneType'),
+    ('[road]', 'must be a mapping, got list'),
     ('a: {classes: [road', 'cannot be read .*while parsing'),
     ('a: !!python/object/apply:os.getcwd []', 'cannot be read .*could not determine'),
     ('a: {classes: [road]}\na: {classes: [sky]}', "'a' is there twice: keep one"),
@@ -102,18 +103,18 @@ def test_a_name_that_two_classes_have_means_both(tmp_path: Path) -> None:
     ('a: {rest: true}\nb: {rest: true}', "one group at most takes the rest, got 'a', 'b'"),
 ])
 def test_what_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(GroupsError, match=said) as refused:
+    with pytest.raises(ClassFileError, match=said) as refused:
         read(tmp_path, text)
     assert str(refused.value).startswith(f'groups {tmp_path / "groups.yaml"}')
     assert '\n' not in str(refused.value)
 
 
 def test_a_file_that_is_not_there_or_no_text(tmp_path: Path) -> None:
-    with pytest.raises(GroupsError, match='groups /no/where.yaml cannot be read .*No such file'):
+    with pytest.raises(ClassFileError, match='groups /no/where.yaml cannot be read .*No such'):
         Groups.read('/no/where.yaml', MODEL)
     file = tmp_path / 'latin.yaml'
     file.write_bytes(b'\xe9: {rest: true}')
-    with pytest.raises(GroupsError, match='cannot be read .*utf-8'):
+    with pytest.raises(ClassFileError, match='cannot be read .*utf-8'):
         Groups.read(str(file), MODEL)
 
 

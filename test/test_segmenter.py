@@ -1,36 +1,21 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 import torch
-from transformers import (
-    SegformerConfig,
-    SegformerForImageClassification,
-    SegformerForSemanticSegmentation,
-)
+from transformers import SegformerForSemanticSegmentation
 
 from ditta_ros import segmenter as segmenter_module
-from ditta_ros.errors import ModelError
 from ditta_ros.frame import Frame
 from ditta_ros.segmenter import Segmenter, reliability, upsample
-
-CONFIG = SegformerConfig(
-    hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], num_attention_heads=[1, 2, 3, 4],
-    mlp_ratios=[2, 2, 2, 2], decoder_hidden_size=16, drop_path_rate=0.5,
-    id2label={0: 'road', 1: 'sky', 2: 'tree', 3: 'person', 4: 'pole'})
+from ditta_ros.segmenter_files import IMAGENET_MEAN, IMAGENET_STD
+from small_segformer import edit, normalised, random_network, random_rgb
 
 
 @pytest.fixture
 def network() -> SegformerForSemanticSegmentation:
-    """A random SegFormer whose batch norm is not the identity."""
-    torch.manual_seed(0)
-    network = SegformerForSemanticSegmentation(CONFIG).eval()
-    norm = network.decode_head.batch_norm
-    for values in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
-        torch.nn.init.uniform_(values, 0.5, 1.5)
-    return network
+    return random_network()
 
 
 @pytest.fixture
@@ -39,27 +24,12 @@ def directory(network: SegformerForSemanticSegmentation, tmp_path: Path) -> Path
     return tmp_path / 'model'
 
 
-def random_rgb(height: int = 64, width: int = 96) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (height, width, 3), dtype=torch.uint8, generator=generator)
-
-
-def normalised(rgb: torch.Tensor, mean, std) -> torch.Tensor:
-    return ((rgb / 255 - torch.tensor(mean)) / torch.tensor(std)).permute(2, 0, 1)[None]
-
-
-def edit(file: Path, **values) -> None:
-    content = json.loads(file.read_text()) if file.exists() else {}
-    file.write_text(json.dumps(content | values))
-
-
 @pytest.mark.parametrize('size_px', [(64, 96), (50, 71)])
 def test_logits_are_those_of_transformers(network, directory, size_px) -> None:
     rgb = random_rgb(*size_px)
     segmenter = Segmenter.load(str(directory))
     with torch.no_grad():
-        expected = network(normalised(
-            rgb, segmenter_module.IMAGENET_MEAN, segmenter_module.IMAGENET_STD)).logits
+        expected = network(normalised(rgb, IMAGENET_MEAN, IMAGENET_STD)).logits
         got = segmenter.head(segmenter.encode(Frame(0, 'camera', rgb)))
     assert expected.std() > 0.01
     torch.testing.assert_close(got.logits, expected, rtol=1e-5, atol=1e-5)
@@ -72,25 +42,6 @@ def test_a_batch_is_its_frames(directory) -> None:
     first, second, third, fourth = (torch.cat(pair) for pair in zip(one, other, strict=True))
     together = segmenter.head((first, second, third, fourth))
     torch.testing.assert_close(together.logits[1:], segmenter.head(other).logits)
-
-
-def test_the_models_own_normalisation_is_honoured(network, directory) -> None:
-    edit(directory / 'preprocessor_config.json', image_mean=[0.1, 0.2, 0.3],
-         image_std=[0.5, 0.6, 0.7])
-    rgb = random_rgb()
-    with torch.no_grad():
-        expected = network(normalised(rgb, [0.1, 0.2, 0.3], [0.5, 0.6, 0.7])).logits
-        segmenter = Segmenter.load(str(directory))
-        torch.testing.assert_close(segmenter.head(segmenter.encode(rgb)).logits, expected)
-
-
-def test_a_model_that_wants_no_normalisation(network, directory) -> None:
-    edit(directory / 'preprocessor_config.json', do_normalize=False, image_mean=[0.1, 0.2, 0.3])
-    rgb = random_rgb()
-    with torch.no_grad():
-        expected = network(normalised(rgb, [0.0, 0.0, 0.0], [1.0, 1.0, 1.0])).logits
-        segmenter = Segmenter.load(str(directory))
-        torch.testing.assert_close(segmenter.head(segmenter.encode(rgb)).logits, expected)
 
 
 def test_it_is_frozen(directory) -> None:
@@ -146,66 +97,6 @@ def test_a_frame_too_small(directory, size_px) -> None:
 def test_the_smallest_frame(directory) -> None:
     finest = Segmenter.load(str(directory)).encode(random_rgb(32, 40))[0]
     assert finest.shape == (1, 8, 8, 10)
-
-
-def remove_config(directory: Path) -> None:
-    (directory / 'config.json').unlink()
-
-
-def remove_weights(directory: Path) -> None:
-    (directory / 'model.safetensors').unlink()
-
-
-def break_weights(directory: Path) -> None:
-    (directory / 'model.safetensors').write_bytes(b'no header')
-
-
-def widen_decoder(directory: Path) -> None:
-    edit(directory / 'config.json', decoder_hidden_size=20)
-
-
-def rename_type(directory: Path) -> None:
-    edit(directory / 'config.json', model_type='bert')
-
-
-def misspell_widths(directory: Path) -> None:
-    edit(directory / 'config.json', hidden_sizes='wide')
-
-
-def classify_images(directory: Path) -> None:
-    SegformerForImageClassification(CONFIG).save_pretrained(directory)
-
-
-def drop_a_stage(directory: Path) -> None:
-    three = SegformerConfig(**CONFIG.to_dict() | {'num_encoder_blocks': 3})
-    SegformerForSemanticSegmentation(three).save_pretrained(directory)
-
-
-def flatten_mean(directory: Path) -> None:
-    edit(directory / 'preprocessor_config.json', image_mean=0.5)
-
-
-def break_preprocessor(directory: Path) -> None:
-    (directory / 'preprocessor_config.json').write_text('{"image_mean": [')
-
-
-@pytest.mark.parametrize(('damage', 'message'), [
-    (remove_config, 'no readable config.json'),
-    (remove_weights, 'cannot be loaded'),
-    (break_weights, 'cannot be loaded'),
-    (widen_decoder, 'cannot be loaded'),
-    (rename_type, "must be a SegFormer, got model_type 'bert'"),
-    (misspell_widths, 'cannot be loaded'),
-    (classify_images, 'lacks 16 weights, decode_head'),
-    (drop_a_stage, 'must have four stages'),
-    (flatten_mean, 'must be three numbers each'),
-    (break_preprocessor, 'no readable preprocessor_config.json'),
-])
-def test_a_directory_that_does_not_hold_a_segmenter(directory, damage, message) -> None:
-    damage(directory)
-    with pytest.raises(ModelError, match=message) as raised:
-        Segmenter.load(str(directory))
-    assert 'segmenter.model' in str(raised.value) and '\n' not in str(raised.value)
 
 
 def test_reliability_by_hand() -> None:

@@ -6,10 +6,13 @@ import dataclasses
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from ditta_ros.adaptation import Adapter, Losses, Sample
+from ditta_ros.labels import LabelSet, default_palette
+from ditta_ros.mapping import ClassMapping
 from ditta_ros.segmenter import Segmenter
 from ditta_ros.session import Phase, Session, open_session
 from ditta_ros.settings import AdaptationSettings, SegmenterSettings, Settings, WarmUpSettings
@@ -246,3 +249,36 @@ def test_open_session_names_the_parameter_of_a_missing_model(tmp_path: Path) -> 
     with pytest.raises(ValueError, match=r'segmenter\.model') as refusal:
         open_session(settings)
     assert '\n' not in str(refusal.value)
+
+
+@pytest.fixture
+def mapping(segmenter) -> ClassMapping:
+    """The first class of the segmenter alone, the others together, and one that nothing is."""
+    classes = len(segmenter.label_set)
+    target_of = torch.ones(classes, dtype=torch.int64)
+    target_of[0] = 0
+    return ClassMapping(
+        LabelSet(('first', 'rest', 'none'), default_palette(3)), target_of,
+        np.array([True, True, False]), np.arange(256, dtype=np.uint8))
+
+
+def test_with_a_mapping_labels_are_of_the_target_and_learning_is_not(segmenter, mapping) -> None:
+    """The plain model, the one that has learnt, and the file of it."""
+    plain = session(segmenter)
+    mapped = Session(plain.settings, segmenter, session(segmenter)._tracker, mapping)
+    assert mapped.label_set is mapping.label_set
+    for frame in stream():
+        label = plain.feed(frame).label
+        got = mapped.feed(frame).label
+        if not mapped.status()['promoted']:
+            # The rest is the largest of its logits at least, more where that changes between two
+            # positions: what wins over it has won over each of them.
+            assert (label[got == 0] == 0).all() and got.max() <= 1
+        finish(plain)
+        finish(mapped)
+    assert got.max() <= 1
+    ours, theirs = (walk._adapted for walk in (plain, mapped))
+    assert ours.provenance.classes == theirs.provenance.classes
+    for one, other in zip(
+            ours.head.state_dict().values(), theirs.head.state_dict().values(), strict=True):
+        assert torch.equal(one, other)

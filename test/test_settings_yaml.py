@@ -28,6 +28,7 @@ def test_the_file_read_as_yaml_is_every_default_in_its_type() -> None:
     assert read.pop('autostart') is True
     assert read.pop('image_transport') == 'raw'
     assert read.pop('groups') == ''
+    assert read.pop('status_rate_hz') == 2.0
     defaults = settings.to_flat(settings.Settings())
     assert read == defaults
     assert {name: type(value) for name, value in read.items()} == {

@@ -82,9 +82,10 @@ class Rig:
         self.published: list[tuple[int, int, int]] = []
         self.told: list[dict[str, Any]] = []
         self.max_added_latency_ms = 1e6
+        self.status_rate_hz = 2.0
         self.worker: Worker[int] = Worker(
             self.stream, check, read, self._publish, self.told.append,
-            lambda: self.max_added_latency_ms)
+            lambda: self.max_added_latency_ms, lambda: self.status_rate_hz)
 
     def _publish(self, message: int, frame: Frame, segmentation: int) -> None:
         self.published.append((message, frame.stamp_ns, segmentation))

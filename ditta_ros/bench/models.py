@@ -13,13 +13,8 @@ from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 from ditta_ros.bench.options import EMBEDDED, Options
 from ditta_ros.labels import LabelSet
-from ditta_ros.segmenter import (
-    EMBEDDED_MODEL,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    Head,
-    Segmenter,
-)
+from ditta_ros.segmenter import EMBEDDED_MODEL, Head, Segmenter
+from ditta_ros.segmenter_files import IMAGENET_MEAN, IMAGENET_STD
 
 # Table 1 of Xie et al., "SegFormer", NeurIPS 2021: depths and decoder width of B0 to B5.
 DEPTHS = {

@@ -7,37 +7,34 @@ Bags are written as MCAP with metadata version 8, which distributions newer than
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Generator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import apsw
 import cv2
 import numpy as np
-from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.highlevel import AnyReader
 from rosbags.rosbag2 import (
     CompressionFormat,
     CompressionMode,
-    ReaderError,
     StoragePlugin,
     Writer,
     WriterError,
 )
 from rosbags.typesys import Stores, get_typestore
 
-from ditta_ros.evaluation.source import Source, SourceError, SourceFrame
+from ditta_ros.evaluation.bag_reader import messages, open_bag
+from ditta_ros.evaluation.source import Skipped, Source, SourceError, SourceFrame
 from ditta_ros.evaluation.topics import COMPRESSED_TYPE, IMAGE_TYPE, TRUTH_TOPIC, camera_topics
+from ditta_ros.stamps import nanoseconds
 
 IMAGE_TOPIC = '/camera/image_raw'
 JPEG_QUALITY = 90
 DEFAULT_RATE_HZ = 10.0  # of a bag with one image
 LABEL_LAG_FRAMES = 16  # how many images may be recorded between an image and its label
-# What rosbags lets through of damaged files, beside its own errors.
-_BROKEN_BAG = (AnyReaderError, ReaderError, apsw.Error, AssertionError, OSError)
 
 
 class BagError(ValueError):
@@ -120,7 +117,7 @@ def bag_source(path: Path, topic: str = '', truth_topic: str = '') -> Source:
     ``TRUTH_TOPIC`` and what a node publishes.  ``truth_topic``: mono8 labels with the
     stamps of their images; empty: ``TRUTH_TOPIC`` where the bag has it.  Raises SourceError.
     """
-    with _open_bag(path) as reader:
+    with open_bag(path) as reader:
         counts = {
             connection.topic: connection.msgcount for connection in reader.connections
             if connection.msgtype in (IMAGE_TYPE, COMPRESSED_TYPE)}
@@ -147,28 +144,22 @@ def _only_image_topic(path: Path, topics: list[str]) -> str:
     return inputs[0]
 
 
-@contextmanager
-def _open_bag(path: Path) -> Iterator[AnyReader]:
-    """Open ``path`` and turn what goes wrong while reading it into SourceError."""
-    store = get_typestore(Stores.LATEST)  # for bags that do not bring their definitions
-    try:
-        with AnyReader([path], default_typestore=store) as reader:
-            yield reader
-    except _BROKEN_BAG as error:
-        reason = ' '.join(str(error).split()) or type(error).__name__
-        raise SourceError(f'{path}: cannot be read as a rosbag2: {reason}') from error
-
-
-def _read_bag(path: Path, topic: str, truth_topic: str) -> Generator[SourceFrame, None, None]:
-    with _open_bag(path) as reader:
-        images = _messages(reader, path, [topic, truth_topic] if truth_topic else [topic])
+def _read_bag(
+    path: Path, topic: str, truth_topic: str,
+) -> Generator[SourceFrame | Skipped, None, None]:
+    with open_bag(path) as reader:
+        images = _images(reader, path, [topic, truth_topic] if truth_topic else [topic])
         waiting: deque[SourceFrame] = deque()
         labels: dict[int, np.ndarray] = {}
-        for name, stamp_ns, frame_id, picture in images:
+        for image in images:
+            if isinstance(image, Skipped):
+                yield image
+                continue
+            name, frame = image
             if name == topic:
-                waiting.append(SourceFrame(stamp_ns, picture, None, frame_id))
+                waiting.append(frame)
             else:
-                labels[stamp_ns] = picture
+                labels[frame.stamp_ns] = frame.rgb
                 if len(labels) > LABEL_LAG_FRAMES:
                     del labels[next(iter(labels))]
             # A frame waits for its label, but not for ever: truth may be sparse.
@@ -180,26 +171,29 @@ def _read_bag(path: Path, topic: str, truth_topic: str) -> Generator[SourceFrame
             yield _with_label(waiting.popleft(), labels)
 
 
-def _messages(
+def _images(
     reader: AnyReader, path: Path, topics: list[str],
-) -> Generator[tuple[str, int, str, np.ndarray], None, None]:
-    """Yield topic, header stamp in ns, frame_id and picture, uint8 [H, W, 3], in bag order."""
+) -> Generator[tuple[str, SourceFrame] | Skipped, None, None]:
+    """Yield topic and picture, without label, in the order of recording."""
     # Here, since only the reading of bags needs the ROS message packages.
     from ditta_ros.ros.messages import MessageError, compressed_to_rgb, to_rgb
+    kinds = {IMAGE_TYPE: to_rgb, COMPRESSED_TYPE: compressed_to_rgb}
     connections = [
-        connection for connection in reader.connections if connection.topic in topics
-        and connection.msgtype in (IMAGE_TYPE, COMPRESSED_TYPE)]
-    for index, (connection, _, data) in enumerate(reader.messages(connections)):
-        message: Any = reader.deserialize(data, connection.msgtype)
-        decode = to_rgb if connection.msgtype == IMAGE_TYPE else compressed_to_rgb
+        connection for connection in reader.connections
+        if connection.topic in topics and connection.msgtype in kinds]
+    for recorded in messages(reader, path, connections):
+        if isinstance(recorded, Skipped):
+            yield recorded
+            continue
+        message = recorded.message
         try:
-            picture = decode(message)
+            picture = kinds[message.__msgtype__](message)
         except MessageError as error:
-            raise SourceError(
-                f'{path}: {connection.topic}, message {index}: {error}') from error
-        stamp = message.header.stamp
-        yield (connection.topic, stamp.sec * 10**9 + stamp.nanosec, message.header.frame_id,
-               picture)
+            yield Skipped(recorded.where, str(error))
+        else:
+            header = message.header
+            yield recorded.topic, SourceFrame(
+                nanoseconds(header.stamp), picture, frame_id=header.frame_id)
 
 
 def _with_label(frame: SourceFrame, labels: dict[int, np.ndarray]) -> SourceFrame:

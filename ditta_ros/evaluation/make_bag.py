@@ -15,7 +15,10 @@ from ditta_ros.evaluation.sources import open_source
 
 
 def write_bag(source: Source, path: Path, progress: Progress) -> int:
-    """Write every frame of ``source``, and its truth where it has one; return their number."""
+    """Write every frame of ``source``, and its truth where it has one; return their number.
+
+    What cannot be read is left out, see ``source.skipped``.
+    """
     count = 0
     task = progress.add_task(f'writing {path}', total=source.length_frames)
     with BagWriter(path) as bag:
@@ -35,18 +38,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f'their truth, where there is one, to {TRUTH_TOPIC}.')
     parser.add_argument(
         'source', metavar='SOURCE',
-        help='video file, folder of images, bag, or world:seed=7,shift=noise:0.5,frames=90')
+        help='video file, folder of images, bag, video of VSPW, labelled frame of Cityscapes, or '
+             'world:seed=7,shift=noise:0.5,frames=90')
     parser.add_argument('out', metavar='OUT', type=Path, help="the bag's directory, to be made")
     parser.add_argument('--topic', default='', help="a bag's image topic, where it has several")
+    parser.add_argument(
+        '--truth-topic', default='', help=f"the topic of a bag's labels (default: {TRUTH_TOPIC})")
     options = parser.parse_args(arguments)
     try:
         with Progress(transient=True) as progress:
-            source = open_source(options.source, options.topic)
+            source = open_source(options.source, options.topic, options.truth_topic)
             count = write_bag(source, options.out, progress)
     except (SourceError, BagError) as error:
         print(error, file=sys.stderr)
         return 2
-    print(f'{options.out}: {count} frames')
+    skipped = sum(source.skipped.values())
+    print(f'{options.out}: {count} frames' + (f', {skipped} skipped' if skipped else ''))
     return 0
 
 

@@ -152,3 +152,58 @@ class Flicker:
 def share_different(one: np.ndarray, other: np.ndarray) -> float:
     """Return the share of pixels, 0..1, whose labels differ between two maps of one shape."""
     return float(np.mean(one != other))
+
+
+def share_same(one: np.ndarray, other: np.ndarray) -> float:
+    """Return the share of pixels, 0..1, labelled alike in two maps of one shape."""
+    return 1 - share_different(one, other)
+
+
+def frame_miou(truth: np.ndarray, prediction: np.ndarray, classes: int) -> float:
+    """Return the mIoU of one frame by itself, over the classes that its truth has; NaN without."""
+    confusion = Confusion(classes)
+    confusion.add(truth, prediction)
+    return confusion.mean_iou()
+
+
+class ReliabilityCurve:
+    """How often a pixel is labelled right, by the reliability that its label claims.
+
+    Reliability 0..1 is counted in ``bins`` of one width; 1 falls in the last.  A truth pixel that
+    is unlabelled is left out; a prediction that is unlabelled on a labelled one is wrong.
+    """
+
+    def __init__(self, bins: int = 20) -> None:
+        if bins < 1:
+            raise ValueError(f'bins must be >= 1, got {bins}')
+        self.bins = bins
+        self._pixels = np.zeros(bins, np.int64)
+        self._correct = np.zeros(bins, np.int64)
+        self._reliability_sum = np.zeros(bins)
+
+    def add(self, truth: np.ndarray, prediction: np.ndarray, reliability: np.ndarray) -> None:
+        """Count one frame: label maps [H, W] and reliability [H, W] in 0..1."""
+        valid = truth != UNLABELLED
+        claimed = reliability[valid].astype(np.float64)
+        index = np.clip((claimed * self.bins).astype(np.int64), 0, self.bins - 1)
+        right = index[truth[valid] == prediction[valid]]
+        self._pixels += np.bincount(index, minlength=self.bins)
+        self._correct += np.bincount(right, minlength=self.bins)
+        self._reliability_sum += np.bincount(index, claimed, self.bins)
+
+    def points(self) -> tuple[tuple[float, int, int], ...]:
+        """Return for every bin its left edge, its pixels and how many of these are right."""
+        return tuple(
+            (index / self.bins, int(pixels), int(correct))
+            for index, (pixels, correct) in enumerate(
+                zip(self._pixels, self._correct, strict=True)))
+
+    def calibration_error(self) -> float:
+        """Return the expected calibration error in 0..1; NaN where nothing was counted.
+
+        It is the mean over pixels of |share that is right - mean reliability| of the pixel's bin.
+        """
+        total = self._pixels.sum()
+        if not total:
+            return float('nan')
+        return float(np.abs(self._correct - self._reliability_sum).sum() / total)

@@ -22,7 +22,9 @@ def parse_overrides(items: Iterable[str]) -> dict[str, Any]:
         if name not in kinds:
             raise SettingError(f'no parameter is called {name!r}; see config/ditta.yaml')
         try:
-            values[name] = kinds[name](text)
-        except ValueError:
+            values[name] = (
+                {'true': True, 'false': False}[text] if kinds[name] is bool
+                else kinds[name](text))
+        except (KeyError, ValueError):
             raise SettingError(f'{name} must be {kinds[name].__name__}, got {text!r}') from None
     return values

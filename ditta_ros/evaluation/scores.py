@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ditta_ros.evaluation.metrics import Confusion, Flicker, VideoConsistency
+from ditta_ros.evaluation.metrics import (
+    Confusion,
+    Flicker,
+    ReliabilityCurve,
+    VideoConsistency,
+)
 
 
 @dataclass(frozen=True)
@@ -22,6 +27,7 @@ class Scores:
     class_iou: tuple[float, ...]
     flicker: float
     reliability: float
+    mvc16: float = float('nan')
 
 
 class Scorer:
@@ -29,9 +35,10 @@ class Scorer:
 
     def __init__(self, classes: int) -> None:
         self._confusion = Confusion(classes)
-        self._consistency = VideoConsistency(8)
+        self._consistency = {8: VideoConsistency(8), 16: VideoConsistency(16)}
         self._flicker = Flicker()
         self._reliability: list[float] = []
+        self.reliability_curve = ReliabilityCurve()
 
     def add(
         self, label: np.ndarray, truth: np.ndarray | None, reliability: np.ndarray,
@@ -39,7 +46,9 @@ class Scorer:
         """Add the next frame: label maps [H, W] and reliability [H, W] in 0..1."""
         if truth is not None:
             self._confusion.add(truth, label)
-            self._consistency.add(truth, label)
+            for consistency in self._consistency.values():
+                consistency.add(truth, label)
+            self.reliability_curve.add(truth, label, reliability)
         self._flicker.add(label)
         self._reliability.append(float(reliability.mean()))
 
@@ -48,7 +57,8 @@ class Scorer:
         return Scores(
             miou=self._confusion.mean_iou(),
             wiou=self._confusion.weighted_iou(),
-            mvc8=self._consistency.mean(),
+            mvc8=self._consistency[8].mean(),
             class_iou=tuple(float(value) for value in self._confusion.class_iou()),
             flicker=self._flicker.mean(),
-            reliability=float(np.mean(self._reliability)) if self._reliability else float('nan'))
+            reliability=float(np.mean(self._reliability)) if self._reliability else float('nan'),
+            mvc16=self._consistency[16].mean())

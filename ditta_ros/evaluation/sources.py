@@ -2,9 +2,25 @@
 
 =====================================  ================================================
 ``clip.mp4``                           a video file, at its own rate
-``images/``                            a folder of images in the order of their numbers
+``images/``                            a folder of images in the order of their numbers; labels
+                                       of the same names in ``labels/``, in it or beside it
+``drive/``                             the same with ``drive/images`` and ``drive/labels``
+``images=DIR,labels=DIR,rate=10``      the same with folders of any name (``folders``)
 ``bag/``, ``bag.mcap``, ``bag.db3``    a rosbag2, raw or compressed images
 ``world:seed=7,shift=noise:0.5``       the demo world, with truth
+``VSPW_480p/data/VIDEO``               a video of VSPW, with truth
+``..._gtFine_labelIds.png``            the snippet around a labelled frame of Cityscapes, which
+                                       alone has truth; ``..._gtFine_labelTrainIds.png`` as well
+=====================================  ================================================
+
+A label image has one channel of 8 bit: values are classes, 255 is unlabelled.  A data set is many
+sources, ``expand_sources`` names them:
+
+=====================================  ================================================
+``VSPW_480p``                          the videos of ``val.txt``
+``VSPW_480p/train.txt``                those of another list
+``cityscapes``                         the snippets of ``val``
+``cityscapes/gtFine/train``            those of another split, or of one city in it
 =====================================  ================================================
 
 Every reading is a generator that closes what it opened in ``finally``.
@@ -12,22 +28,28 @@ Every reading is a generator that closes what it opened in ``finally``.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator
 from functools import partial
 from pathlib import Path
 
 import cv2
-import numpy as np
 
 from ditta_ros.demo.shifts import Shift, parse
 from ditta_ros.demo.world import stream
 from ditta_ros.evaluation.bags import bag_source
-from ditta_ros.evaluation.source import Source, SourceError, SourceFrame
+from ditta_ros.evaluation.datasets import (
+    cityscapes_snippets,
+    cityscapes_source,
+    is_cityscapes_label,
+    is_vspw_video,
+    vspw_source,
+    vspw_videos,
+)
+from ditta_ros.evaluation.folders import folder_source, given_folders_source
+from ditta_ros.evaluation.image_files import to_rgb
+from ditta_ros.evaluation.source import Source, SourceError, SourceFrame, even_stamp_ns
 
-IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.png', '.ppm', '.tif', '.tiff', '.webp')
 BAG_SUFFIXES = ('.mcap', '.db3')
-FOLDER_RATE_HZ = 10.0
 WORLD_DEFAULTS = {'seed': '7', 'shift': 'clean', 'frames': '90', 'rate': '10'}
 
 
@@ -39,12 +61,30 @@ def open_source(spec: str, topic: str = '', truth_topic: str = '') -> Source:
     """
     if spec == 'world' or spec.startswith('world:'):
         return world_source(spec)
+    if spec.startswith('images='):
+        return given_folders_source(spec)
     path = Path(spec)
     if not path.exists():
         raise SourceError(f'{spec}: no such file or folder')
     if path.suffix in BAG_SUFFIXES or (path / 'metadata.yaml').exists():
         return bag_source(path, topic, truth_topic)
-    return folder_source(path) if path.is_dir() else video_source(path)
+    if is_vspw_video(path):
+        return vspw_source(path)
+    if path.is_dir():
+        return folder_source(path)
+    return cityscapes_source(path) if is_cityscapes_label(path) else video_source(path)
+
+
+def expand_sources(spec: str) -> list[str]:
+    """Return the sources of the data set that ``spec`` names, or ``spec`` alone where it is one.
+
+    Raises SourceError for a data set without any.
+    """
+    path = Path(spec)
+    sources = vspw_videos(path)
+    if sources is None:
+        sources = cityscapes_snippets(path)
+    return [spec] if sources is None else [str(each) for each in sources]
 
 
 def world_source(spec: str) -> Source:
@@ -70,31 +110,7 @@ def _read_world(
     seed: int, frames: int, rate_hz: float, shift: Shift | None,
 ) -> Generator[SourceFrame, None, None]:
     for index, frame in enumerate(stream(seed, frames, rate_hz, shift)):
-        yield SourceFrame(_stamp_ns(index, rate_hz), frame.rgb, frame.semantic)
-
-
-def folder_source(folder: Path) -> Source:
-    """Return the images of a folder as a stream of ``FOLDER_RATE_HZ``; a2.png before a10.png."""
-    paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
-    if not paths:
-        raise SourceError(
-            f'{folder}: no image in it ({", ".join(IMAGE_SUFFIXES)}), nor a metadata.yaml of a '
-            'rosbag2')
-    paths.sort(key=_number_order)
-    return Source(str(folder), len(paths), FOLDER_RATE_HZ, False, partial(_read_folder, paths))
-
-
-def _number_order(path: Path) -> list[tuple[bool, int, str]]:
-    parts = re.split(r'(\d+)', path.name)
-    return [(part.isdigit(), int(part) if part.isdigit() else 0, part) for part in parts]
-
-
-def _read_folder(paths: list[Path]) -> Generator[SourceFrame, None, None]:
-    for index, path in enumerate(paths):
-        bgr = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if bgr is None:
-            raise SourceError(f'{path}: cannot be read as an image')
-        yield SourceFrame(_stamp_ns(index, FOLDER_RATE_HZ), _rgb(bgr))
+        yield SourceFrame(even_stamp_ns(index, rate_hz), frame.rgb, frame.semantic)
 
 
 def video_source(path: Path) -> Source:
@@ -119,7 +135,7 @@ def _read_video(path: Path, announced: int, rate_hz: float) -> Generator[SourceF
             done, bgr = video.read()
             if not done:
                 break
-            yield SourceFrame(_stamp_ns(index, rate_hz), _rgb(bgr))
+            yield SourceFrame(even_stamp_ns(index, rate_hz), to_rgb(bgr))
             index += 1
     finally:
         video.release()
@@ -136,12 +152,3 @@ def _open_video(path: Path) -> cv2.VideoCapture:
         video.release()
         raise SourceError(f'{path}: cannot be read as a video')
     return video
-
-
-def _rgb(bgr: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(bgr[:, :, ::-1])
-
-
-def _stamp_ns(index: int, rate_hz: float) -> int:
-    # Not from zero: a stamp of 0 means "not set" to many ROS tools.
-    return 10**9 + round(index * 1e9 / rate_hz)

@@ -86,7 +86,7 @@ def run(job: Job) -> Outcome:
     warm_up_frames = length_frames(first.warm_up) or 0
     device = choose_device(first.segmenter.device)
     segmenter = RememberingSegmenter.around(
-        Segmenter.load(first.segmenter.model, device, first.adaptation.seed))
+        Segmenter.open(first.segmenter, device, first.adaptation.seed))
     plain = dataclasses.replace(
         first, warm_up=dataclasses.replace(first.warm_up, unit='frames', amount=0.0))
     iss = score(Session(plain, segmenter, None), source, warm_up_frames)

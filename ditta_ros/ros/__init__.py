@@ -31,6 +31,7 @@ around the node:
 - ``interrupts``       SIGINT and SIGTERM as one KeyboardInterrupt
 - ``dds``              environment of processes that exchange camera images over Fast DDS
 - ``player``           plays frames to the node and awaits its answers, for demo and evaluation
+- ``survey``           looks at the image topics of the network, for the doctor
 - ``copies``           how often an image is copied on its way, for the bench
 - ``cameras``          names and topics of the cameras that a launch file is given
 - ``launch_parts``     what the launch files share (imports launch)

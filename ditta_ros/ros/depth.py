@@ -16,6 +16,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from ditta_ros.cloud import Pinhole
 from ditta_ros.ros import qos
 from ditta_ros.ros.messages import MessageError
+from ditta_ros.stamps import nanoseconds
 
 TOLERANCE_NS = 50_000_000  # between the stamps of an image and of its depth
 KEPT = 30  # depth images, for as long as their image waits for its labels
@@ -143,9 +144,7 @@ def to_depth(message: Image) -> Depth:
             'the depth camera')
     raw = np.ndarray(
         (height, width), kind, buffer=message.data, strides=(message.step, kind.itemsize))
-    # Not by rclpy's Time, which raises for a stamp before 1970.
-    stamp = message.header.stamp
-    return Depth(stamp.sec * 10**9 + stamp.nanosec, message.header.frame_id, raw)
+    return Depth(nanoseconds(message.header.stamp), message.header.frame_id, raw)
 
 
 def to_pinhole(message: CameraInfo) -> Pinhole:

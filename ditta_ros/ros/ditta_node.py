@@ -87,7 +87,8 @@ class DittaNode(LifecycleNode):
         self._worker = Worker(
             session, check, Reader(session.device, session.restart), publish,
             self._outputs.publish_status,
-            lambda: self._settings.adaptation.max_added_latency_ms)
+            lambda: self._settings.adaptation.max_added_latency_ms,
+            lambda: self.get_parameter('status_rate_hz').value)
 
     @transition
     def on_activate(self, state: LifecycleState) -> None:

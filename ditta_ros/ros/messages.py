@@ -22,6 +22,7 @@ from std_msgs.msg import Header
 
 from ditta_ros.frame import SMALLEST_SIDE_PX, Frame
 from ditta_ros.ros.coded_images import coded_size_px
+from ditta_ros.stamps import nanoseconds
 
 try:
     from cv_bridge import CvBridge
@@ -116,10 +117,8 @@ def to_frame(message: CameraImage, device: torch.device | str = 'cpu') -> Frame:
     """
     check(message)
     rgb = to_rgb(message) if isinstance(message, Image) else compressed_to_rgb(message)
-    # Not by rclpy's Time: a stamp before 1970 is odd, but says when as well as any other.
-    stamp = message.header.stamp
-    stamp_ns = stamp.sec * 10**9 + stamp.nanosec
-    return Frame.from_array(rgb, stamp_ns, message.header.frame_id, device)
+    header = message.header
+    return Frame.from_array(rgb, nanoseconds(header.stamp), header.frame_id, device)
 
 
 def to_rgb(message: Image) -> np.ndarray:
@@ -248,6 +247,13 @@ def to_mask(label: torch.Tensor) -> np.ndarray:
     """Return a label map [H, W] as a mask has it: uint8 as it is, wider labels as uint16."""
     pixels = label.cpu().numpy()
     return pixels if pixels.dtype == np.uint8 else pixels.astype(np.uint16)
+
+
+def to_confidence(reliability: torch.Tensor) -> np.ndarray:
+    """Return reliability, float32 [H, W] in 0..1, as a confidence image has it: uint8, 0..255."""
+    if reliability.is_cuda:
+        return (reliability * 255).round().byte().cpu().numpy()  # a quarter of the bytes go back
+    return cv2.convertScaleAbs(reliability.numpy(), alpha=255)  # the same in one pass
 
 
 def to_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:

@@ -19,6 +19,9 @@ NODE_PARAMETERS = (
     Parameter('groups', '', Rule(
         'yaml file that merges classes for everything published, as config/groups_*.yaml; empty: '
         "the model's own classes")),
+    Parameter('status_rate_hz', 2.0, Rule(
+        'segmentation/status is published this often at most, and only where it changed', 'Hz',
+        low=0.1, high=100.0, live=True)),
 )
 
 

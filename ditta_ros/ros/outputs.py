@@ -55,10 +55,10 @@ class Outputs:
         """
         label, reliability = groups.apply(segmentation.label), segmentation.reliability
         mask = messages.to_mask(label)
-        confidence = (reliability * 255).round().byte()  # [H, W]
-        self._mask.publish(messages.to_message(
+        self._mask.publish(messages.to_message(  # first: somebody waits for it
             mask, 'mono8' if mask.itemsize == 1 else 'mono16', header))
-        self._confidence.publish(messages.to_message(confidence.cpu().numpy(), 'mono8', header))
+        self._confidence.publish(messages.to_message(
+            messages.to_confidence(reliability), 'mono8', header))
         try:
             self._publish_views(header, frame, label, mask, groups.label_set, overlay_alpha)
             self._points.publish(Labelled(header, frame, mask, reliability))

@@ -17,7 +17,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
 from ditta_ros import settings
-from ditta_ros.ros.node_parameters import all_parameters
+from ditta_ros.ros.node_parameters import NODE_PARAMETERS, all_parameters
 from ditta_ros.settings import Parameter, SettingError, Settings
 from ditta_ros.settings_yaml import limits
 
@@ -95,15 +95,20 @@ def judge(
     A change that breaks a rule is refused with the rule as the reason; otherwise ``apply`` is
     called with the settings as they are after the change.
     """
-    ours = {parameter.name for parameter in settings.parameters()}
+    engines = {parameter.name for parameter in settings.parameters()}
+    nodes_own = {parameter.name: parameter for parameter in NODE_PARAMETERS}
 
     def on_set(changes: Sequence[RosParameter[Any]]) -> SetParametersResult:
-        changed = {change.name: change.value for change in changes if change.name in ours}
-        if changed:
-            try:
+        changed = {change.name: change.value for change in changes if change.name in engines}
+        try:
+            for change in changes:
+                if change.name in nodes_own:
+                    own = nodes_own[change.name]
+                    own.rule.check(own.name, change.value, type(own.default))
+            if changed:
                 apply(settings.from_flat(settings.to_flat(read(node)) | changed))
-            except SettingError as error:
-                return SetParametersResult(successful=False, reason=str(error))
+        except SettingError as error:
+            return SetParametersResult(successful=False, reason=str(error))
         return SetParametersResult(successful=True)
 
     return on_set

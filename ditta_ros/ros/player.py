@@ -21,6 +21,7 @@ from std_msgs.msg import Header, String
 
 from ditta_ros.ros.messages import to_message, to_rgb
 from ditta_ros.ros.qos import IMAGE_OUT, LATCHED
+from ditta_ros.stamps import nanoseconds
 
 OUTPUTS = ('mask', 'confidence', 'overlay')
 LAST_MASK_S = 3.0  # a stream waits for masks on their way
@@ -156,8 +157,7 @@ class Player:
 
     def _take(self, name: str, message: Image) -> None:
         if name == 'mask':
-            stamp = message.header.stamp
-            self._mask_s.setdefault(stamp.sec * 10**9 + stamp.nanosec, time.monotonic())
+            self._mask_s.setdefault(nanoseconds(message.header.stamp), time.monotonic())
         # What comes late, for an image that was sent twice, has the stamp of an earlier image.
         if message.header.stamp == self._expected and name not in self._arrived:
             self._arrived[name] = message

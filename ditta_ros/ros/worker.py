@@ -27,7 +27,7 @@ M = TypeVar('M')
 T = TypeVar('T')
 log = logging.getLogger(__name__)
 
-STATUS_S = 0.5  # the status is told this often at most, and only where it changed
+REST_S = 0.5  # whoever waits for nothing in particular looks again then
 RETRY_S = 0.05  # a unit that found no room is asked for again then
 
 
@@ -55,18 +55,20 @@ class Worker(Generic[M]):
     else, and the session, is called on the worker's thread, or while it is stopped on that of
     ``call``: ``read`` makes a Frame of a message or raises MessageError; ``publish`` is given
     message, frame and segmentation; ``tell`` is given the status whenever it changed;
-    ``max_added_latency_ms`` is asked before each unit of adaptation.  ``start``, ``stop`` and
+    ``max_added_latency_ms`` is asked before each unit of adaptation; ``tell`` is called
+    ``status_rate_hz`` times a second at most.  ``start``, ``stop`` and
     ``call`` are for one thread, ``offer`` and ``status`` for any.
     """
 
     def __init__(
         self, session: Stream, check: Callable[[M], None], read: Callable[[M], Frame],
         publish: Callable[[M, Frame, Any], None], tell: Callable[[dict[str, Any]], None],
-        max_added_latency_ms: Callable[[], float],
+        max_added_latency_ms: Callable[[], float], status_rate_hz: Callable[[], float],
     ) -> None:
         self._session = session
         self._check, self._read, self._publish, self._tell = check, read, publish, tell
         self._max_added_latency_ms = max_added_latency_ms
+        self._status_rate_hz = status_rate_hz
         self._wake = threading.Condition()  # also guards what offer and status touch
         self._waiting: M | None = None
         self._arrived_s = 0.0  # when the waiting message came
@@ -251,13 +253,13 @@ class Worker(Generic[M]):
         pending = self._session.next_unit != 'none' and not self._resting
         with self._wake:
             if not (self._calls or self._stopping or self._waiting is not None):
-                self._wake.wait(RETRY_S if pending else STATUS_S)
+                self._wake.wait(RETRY_S if pending else REST_S)
 
     def _tell_changes(self, at_once: bool = False) -> None:
         self._session_status = self._session.status()
         now = time.monotonic()
         turned = self._session_status.get('phase') != self._told.get('phase')
-        if not (at_once or turned or now - self._told_s >= STATUS_S):
+        if not (at_once or turned or now - self._told_s >= 1 / self._status_rate_hz()):
             return
         status = self.status()
         if status != self._told:

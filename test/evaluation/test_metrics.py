@@ -12,8 +12,12 @@ from ditta_ros.evaluation.metrics import (
     Confusion,
     Flicker,
     LabelError,
+    ReliabilityCurve,
     VideoConsistency,
+    frame_miou,
     from_vspw,
+    share_different,
+    share_same,
 )
 
 NAN = math.nan
@@ -148,3 +152,34 @@ def test_flicker_of_one_frame_is_unknown() -> None:
 def test_vspw_masks() -> None:
     raw = np.array([[0, 1, 124], [255, 2, 0]], np.uint8)
     np.testing.assert_array_equal(from_vspw(raw), [[NONE, 0, 123], [NONE, 1, NONE]])
+
+
+def test_shares_of_pixels() -> None:
+    one, other = np.array([[0, 1, 2, 255]]), np.array([[0, 1, 1, 255]])
+    assert share_different(one, other) == .25
+    assert share_same(one, other) == .75
+
+
+def test_miou_of_one_frame() -> None:
+    truth, prediction = np.array([[0, 0, 1, NONE]]), np.array([[0, 1, 1, 1]])
+    assert frame_miou(truth, prediction, 3) == pytest.approx((1 / 2 + 1 / 2) / 2)
+    assert math.isnan(frame_miou(np.array([[NONE]]), np.array([[0]]), 3))
+
+
+def test_reliability_curve() -> None:
+    """Bins of 0.25: two pixels in the first, none in the next, one each in the last two."""
+    curve = ReliabilityCurve(4)
+    curve.add(np.array([[0, 0, 1, NONE]]), np.array([[0, 1, 1, 1]]),
+              np.array([[0.0, .2, .5, .9]], np.float32))
+    curve.add(np.array([[1]]), np.array([[NONE]]), np.array([[1.0]]))
+    assert curve.points() == ((0.0, 2, 1), (.25, 0, 0), (.5, 1, 1), (.75, 1, 0))
+    # |1 - 0.2|, |1 - 0.5| and |0 - 1| over four pixels
+    assert curve.calibration_error() == pytest.approx((.8 + .5 + 1) / 4)
+
+
+def test_reliability_curve_of_nothing() -> None:
+    curve = ReliabilityCurve()
+    assert len(curve.points()) == 20 and curve.points()[19] == (.95, 0, 0)
+    assert math.isnan(curve.calibration_error())
+    with pytest.raises(ValueError, match='bins must be >= 1, got 0'):
+        ReliabilityCurve(0)

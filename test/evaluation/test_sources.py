@@ -10,7 +10,7 @@ import pytest
 
 from ditta_ros.demo.world import NAMES, stream
 from ditta_ros.evaluation.make_bag import main as make_bag
-from ditta_ros.evaluation.source import Source, SourceError, SourceFrame
+from ditta_ros.evaluation.source import Skipped, Source, SourceError, SourceFrame
 from ditta_ros.evaluation.sources import open_source
 
 HEIGHT, WIDTH = 24, 40
@@ -112,10 +112,58 @@ def test_file_that_is_no_video(tmp_path: Path) -> None:
         open_source(str(path))
 
 
-def test_broken_image_is_named(folder: Path) -> None:
+def test_broken_images_are_skipped_and_counted(
+    folder: Path, caplog: pytest.LogCaptureFixture,
+) -> None:
+    data = (folder / 'view3.png').read_bytes()
     (folder / 'view3.png').write_bytes(b'no png')
-    with pytest.raises(SourceError, match=r'view3.png: cannot be read as an image'):
+    (folder / 'view4.png').write_bytes(data[:20])
+    (folder / 'view11.png').write_bytes(b'')
+    source = open_source(str(folder))
+    for _ in range(2):  # each iteration counts anew
+        caplog.clear()
+        frames = list(source)
+        assert source.skipped == {'cannot be read as an image': 3}
+        assert [record.getMessage() for record in caplog.records] == [
+            f'{folder}: 3 skipped, the first view3.png: cannot be read as an image']
+    assert source.length_frames == 12
+    # The others keep their place in time.
+    assert [(frame.stamp_ns - 10**9) // 10**8 for frame in frames] == [0, 1, 2, 5, 6, 7, 8, 9, 10]
+    np.testing.assert_array_equal(frames[3].rgb, picture(5))
+
+
+def test_a_jpeg_that_is_cut_is_skipped(tmp_path: Path) -> None:
+    """Decoders make an image of it, gray from the cut on."""
+    for index in range(3):
+        cv2.imwrite(str(tmp_path / f'{index}.jpg'), picture(index)[:, :, ::-1])
+    data = (tmp_path / '1.jpg').read_bytes()
+    (tmp_path / '1.jpg').write_bytes(data[:len(data) * 9 // 10])
+    source = open_source(str(tmp_path))
+    assert [frame.stamp_ns for frame in source] == [10**9, 12 * 10**8]
+    assert source.skipped == {'cannot be read as an image': 1}
+
+
+def test_nothing_but_broken_images(folder: Path) -> None:
+    for path in folder.glob('*.png'):
+        path.write_bytes(b'no png')
+    with pytest.raises(SourceError, match=(
+            'no frame in it that can be read, 12 cannot, the first is view0.png: cannot be read')):
         list(open_source(str(folder)))
+
+
+def test_one_line_for_each_cause_whatever_its_numbers(caplog: pytest.LogCaptureFixture) -> None:
+    def read():
+        yield Skipped('message 0', 'step must be >= 12, got 3')
+        yield SourceFrame(0, picture(0))
+        yield Skipped('message 2', 'step must be >= 12, got 4')
+        yield Skipped('chunk 7', 'checksum', 5)
+
+    source = Source('made', 9, 10.0, False, read)
+    assert len(list(source)) == 1
+    assert source.skipped == {'step must be >= 12, got 3': 2, 'checksum': 5}
+    assert [record.getMessage() for record in caplog.records] == [
+        'made: 2 skipped, the first message 0: step must be >= 12, got 3',
+        'made: 5 skipped, the first chunk 7: checksum']
 
 
 def test_cut_video_says_how_far_it_went(video: Path) -> None:
@@ -164,6 +212,25 @@ def test_make_bag_and_read_it(folder: Path, tmp_path: Path, capsys: pytest.Captu
     for got, expected in zip(open_source(str(bag)), open_source(str(folder)), strict=True):
         np.testing.assert_array_equal(got.rgb, expected.rgb)
         assert (got.stamp_ns, got.frame_id) == (expected.stamp_ns, expected.frame_id)
+
+
+def test_make_bag_keeps_truth_and_tells_what_it_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture,
+) -> None:
+    for name in ('images', 'labels'):
+        (tmp_path / name).mkdir()
+    for index in range(4):
+        cv2.imwrite(str(tmp_path / 'images' / f'{index}.png'), picture(index)[:, :, ::-1])
+        cv2.imwrite(str(tmp_path / 'labels' / f'{index}.png'), picture(index)[:, :, 1])
+    (tmp_path / 'images' / '2.png').write_bytes(b'')
+    bag = tmp_path / 'made'
+    assert make_bag([str(tmp_path), str(bag)]) == 0
+    assert f'{bag}: 3 frames, 1 skipped' in capsys.readouterr().out
+    frames = list(open_source(str(bag)))
+    assert [frame.stamp_ns for frame in frames] == [10**9, 11 * 10**8, 13 * 10**8]
+    for index, frame in zip((0, 1, 3), frames, strict=True):
+        np.testing.assert_array_equal(frame.rgb, picture(index))
+        np.testing.assert_array_equal(frame.label, picture(index)[:, :, 1])
 
 
 def test_make_bag_tells_why_not(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

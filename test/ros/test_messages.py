@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
+import torch
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
@@ -270,3 +271,9 @@ def test_the_overlay_leaves_unlabelled_pixels_alone() -> None:
     colours = np.full((1, 2, 3), 200, np.uint8)
     labelled = np.array([[True, False]])
     assert messages.overlay(rgb, colours, labelled, 0.25)[0, :, 0].tolist() == [125, 100]
+
+
+def test_confidence_is_reliability_to_the_nearest_255th() -> None:
+    reliability = torch.tensor([[0.0, 0.5 / 255, 1.5 / 255], [0.1, 0.999, 1.0]])
+    # Halves go to the even neighbour: 0.5 to 0, 1.5 to 2.
+    assert messages.to_confidence(reliability).tolist() == [[0, 0, 2], [26, 255, 255]]

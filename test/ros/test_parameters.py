@@ -126,6 +126,16 @@ def test_a_live_parameter_changes_and_the_others_are_refused_with_a_reason(
     assert node.get_parameter('tau').value == 0.6
 
 
+def test_the_nodes_own_live_parameters_are_judged_too(make_node: MakeNode) -> None:
+    node = make_node()
+    parameters.declare(node)
+    judge = parameters.judge(node, lambda _: None)
+    assert judge([Parameter('status_rate_hz', value=5.0)]).successful
+    result = judge([Parameter('status_rate_hz', value=0.0)])
+    assert (result.successful, result.reason) == (
+        False, 'status_rate_hz must be >= 0.1 Hz, got 0.0')
+
+
 def test_a_rule_that_ros_does_not_know_is_the_reason(make_node: MakeNode) -> None:
     node = make_node()
     parameters.declare(node)

@@ -219,6 +219,18 @@ def test_the_status_is_told_when_it_changed_and_only_then(rig: Rig) -> None:
     assert all(old != new for old, new in zip(rig.told, rig.told[1:], strict=False))
 
 
+def test_the_rate_of_the_status_changes_while_it_runs(rig: Rig) -> None:
+    rig.status_rate_hz = 1e-3
+    rig.start()
+    rig.worker.offer(1)
+    until(lambda: rig.counts() == {'received': 1, 'labelled': 1})
+    rig.worker.call(lambda stream: None).result(PATIENCE_S)  # a round after that has passed
+    assert len(rig.told) == 1
+    rig.status_rate_hz = 1e3
+    rig.worker.offer(2)
+    until(lambda: rig.told[-1]['frames_labelled'] == 2)
+
+
 def test_the_times_of_each_frame_are_in_the_status(rig: Rig) -> None:
     rig.start()
     status = rig.worker.status()
