@@ -46,7 +46,7 @@ endef
 export CHECK_PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test lint colcon clean
+.PHONY: help demo bench soak test lint colcon clean
 .SUFFIXES:
 
 help:  ## this list
@@ -60,6 +60,9 @@ demo: $(VENV)/installed  ## the node on a bag of the demo world; SOURCE=video, b
 
 bench: $(VENV)/installed  ## costs beside the plain ways, measured here; ARGS='--device cuda'
 	$(PY) -m ditta_ros.bench $(ARGS)
+
+soak: $(VENV)/installed  ## hours of frames, warm-ups, broken inputs, kills, faults; ARGS=--quick
+	$(PY) -m ditta_ros.soak $(ARGS)
 
 test: $(VENV)/installed  ## all tests, linters among them
 	$(PY) -m pytest

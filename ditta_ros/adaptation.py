@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -26,6 +28,10 @@ from ditta_ros.temporal import add_on
 NO_OBJECT = -100  # cross entropy's ignored target
 
 
+class BadStepError(ArithmeticError):
+    """A step's loss or gradient is not finite, or what came of it is not."""
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """One warm-up frame as the head learns from it."""
@@ -44,7 +50,8 @@ class Losses:
     distill: float
     distill_add: float
     contrast: float
-    total: float  # their sum, the contrastive loss weighted
+    anchor: float
+    total: float  # their sum, the last two weighted
 
 
 def distill_label(object_label: Tensor, iss_label: Tensor) -> Tensor:
@@ -147,6 +154,15 @@ def contrast_loss(
     return loss / object_id.numel()
 
 
+class Learnt(NamedTuple):
+    """All that a step changes, as it was before it."""
+
+    head: dict[str, Any]
+    average: dict[str, Any]
+    optimiser: dict[str, Any]
+    prototypes: dict[int, Tensor]
+
+
 class Adapter:
     """Trains one decode head, in place, on the frames of one warm-up.
 
@@ -163,10 +179,27 @@ class Adapter:
         self.momentum = cast(Head, self.average.module)  # averages parameters, not buffers
         self.bank = MemoryBank()
         self.optimiser = torch.optim.AdamW(head.parameters(), lr=settings.learning_rate)
+        self._frozen = (
+            copy.deepcopy(head).requires_grad_(False) if settings.anchor_weight else None)
+
+    def step(self, sample: Sample) -> Losses:
+        """Take one optimiser step on one frame; return its losses from before the step (Eq. 8).
+
+        Raises BadStepError where loss, gradient or outcome is not finite.  After that and any
+        other error everything is as before the step, batch norm and optimiser included.
+        """
+        before, done = self._learnt(), False
+        try:
+            losses = self._step(sample)
+            self._check(losses)
+            done = True
+        finally:
+            if not done:
+                self._restore(before)
+        return losses
 
     @torch.enable_grad()
-    def step(self, sample: Sample) -> Losses:
-        """Take one optimiser step on one frame; return its losses from before the step (Eq. 8)."""
+    def _step(self, sample: Sample) -> Losses:
         size_px = (sample.iss_label.shape[0], sample.iss_label.shape[1])
         label = distill_label(sample.object_label, sample.iss_label)
         features = self._features(sample)
@@ -183,13 +216,55 @@ class Adapter:
         contrast = torch.zeros_like(distill)
         if self.settings.contrast_weight > 0:
             contrast = self._contrast(features, decoded.feature[-1:], sample.object_id)
-        total = distill + distill_add + self.settings.contrast_weight * contrast
+        anchor = self._anchor(features, decoded.logits)
+        total = (distill + distill_add + self.settings.contrast_weight * contrast
+                 + self.settings.anchor_weight * anchor)
 
         self.optimiser.zero_grad()
         total.backward()
         self.optimiser.step()
         self.average.update_parameters(self.head)
-        return Losses(distill.item(), distill_add.item(), contrast.item(), total.item())
+        return Losses(
+            distill.item(), distill_add.item(), contrast.item(), anchor.item(), total.item())
+
+    def _anchor(self, features: Features, logits: Tensor) -> Tensor:
+        """Mean divergence KL(frozen || live) of the last frame's probabilities, on the grid."""
+        if self._frozen is None:
+            return logits.sum() * 0
+        with torch.no_grad():
+            first, second, third, fourth = (stage[-1:] for stage in features)
+            before = self._frozen((first, second, third, fourth)).logits.log_softmax(1)
+        now = logits[-1:].log_softmax(1)
+        return F.kl_div(now, before, reduction='none', log_target=True).sum(1).mean()
+
+    def _check(self, losses: Losses) -> None:
+        """Raise BadStepError where a step has left what cannot be learnt on from."""
+        if not math.isfinite(losses.total):
+            raise BadStepError(
+                f'the loss of a step must be finite, got {losses.total}: lower '
+                'adaptation.learning_rate')
+        # A gradient that is not finite is in the optimiser's moments, and in the head after that.
+        moments = [value for state in self.optimiser.state.values()
+                   for name, value in state.items() if name != 'step']
+        finite = torch.stack([
+            value.isfinite().all() for value in (*self.head.parameters(), *moments)])
+        if not finite.all():
+            raise BadStepError(
+                'the gradient of a step must be finite, got infinity or NaN: lower '
+                'adaptation.learning_rate')
+
+    def _learnt(self) -> Learnt:
+        return Learnt(*(copy.deepcopy(state) for state in (
+            self.head.state_dict(), self.average.state_dict(), self.optimiser.state_dict())),
+            dict(self.bank.prototypes))
+
+    def _restore(self, before: Learnt) -> None:
+        self.head.load_state_dict(before.head)
+        self.average.load_state_dict(before.average)
+        self.optimiser.load_state_dict(before.optimiser)
+        self.bank.prototypes = before.prototypes
+        self.optimiser.zero_grad()
+        self.head.batch_norm.eval()
 
     def _features(self, sample: Sample) -> Features:
         """Return the batch (previous frame, frame), on the head's device."""

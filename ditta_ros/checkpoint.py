@@ -6,8 +6,11 @@ its hash.  Everything is in the file or nothing: it is written beside its place 
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import errno
+import fcntl
+import glob
 import json
 import os
 import secrets
@@ -26,6 +29,7 @@ from ditta_ros.segmenter import Head, Segmenter
 FORMAT = 'ditta_ros adapted decoder'
 FORMAT_VERSION = '1'
 HEADER_BYTES = 2 ** 20  # names, shapes and provenance take a small part of it
+SAID_LENGTH = 400  # of a fault, at most: it repeats what the file says
 SAVE_AGAIN = 'save it again, or adapt again'
 
 
@@ -33,7 +37,7 @@ class CheckpointError(ModelError):
     """A file cannot be written, or not be used; the message names it, the cause and the remedy."""
 
     def __init__(self, path: Path, why: str, remedy: str) -> None:
-        super().__init__(f'checkpoint.path {str(path)!r} {why}: {remedy}')
+        super().__init__(f'checkpoint.path {str(path)!r} {_printable(why)}: {remedy}')
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,9 +102,12 @@ def load(path: Path, segmenter: Segmenter, base_sha256: str) -> Adapted:
 
 def _write_whole(path: Path, data: bytes) -> None:
     """Write a file beside ``path`` and move it there once the disk has it."""
+    _remove_abandoned(path)
     part = path.parent / f'.{path.name}.{secrets.token_hex(4)}.part'
     with part.open('xb') as file:
         try:
+            with contextlib.suppress(OSError):  # a file system without locks: none is removed
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -115,6 +122,20 @@ def _write_whole(path: Path, data: bytes) -> None:
             raise
     finally:
         os.close(folder)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what processes left beside ``path`` that were killed while they saved it.
+
+    The lock of one that is still at it goes with the process, however it ends.
+    """
+    for part in path.parent.glob(f'.{glob.escape(path.name)}.{"[0-9a-f]" * 8}.part'):
+        if not part.is_file():  # to open a pipe would wait
+            continue
+        # Of somebody else, on a file system without locks, or being written now: not ours.
+        with contextlib.suppress(OSError), part.open('rb') as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            part.unlink()
 
 
 def _read(path: Path, limit_bytes: int) -> bytes:
@@ -184,6 +205,13 @@ def _check_tensors(
 
 def _kind(value: Tensor) -> str:
     return f'{str(value.dtype).removeprefix("torch.")} {list(value.shape)}'
+
+
+def _printable(text: str) -> str:
+    """Return a text that may repeat what a file says as one short line that can be sent on."""
+    more = '...' if len(text) > SAID_LENGTH else ''
+    return ''.join(
+        each if each.isprintable() else '?' for each in text[:SAID_LENGTH]) + more
 
 
 def _short(names: list[str]) -> str:

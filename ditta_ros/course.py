@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from ditta_ros.calibration import Calibration
+from ditta_ros.checkpoint import not_finite
+from ditta_ros.colours import Colours
+from ditta_ros.device import release_unused
+from ditta_ros.faults import FAULTS, Endurance, Fault
 from ditta_ros.frame import Frame
+from ditta_ros.guard import Trial, Verdict, held_out
+from ditta_ros.kept_features import kept
+from ditta_ros.labeller import Labelled
 from ditta_ros.lessons import Lessons, Progress
-from ditta_ros.memory import warm_up_memory
+from ditta_ros.memory_budget import plan_warm_up
 from ditta_ros.segmenter import Features, Head, Segmenter
 from ditta_ros.settings import Settings, WarmUpSettings
 from ditta_ros.tracker import MaskTracker
-from ditta_ros.warm_up import WarmUp, length_frames
+from ditta_ros.warm_up import Samples, WarmUp, length_frames
 
 _log = logging.getLogger(__name__)
 
@@ -22,23 +31,38 @@ _log = logging.getLogger(__name__)
 class Course:
     """The way of a copy of the frozen head through one warm-up of frames of one size.
 
-    Ends with ``finish`` or ``stop``, which free its memory; ``progress`` stays.
+    Ends with ``finish`` or ``stop``, which free its memory; ``progress`` stays.  What goes wrong
+    in it is borne: a frame is not tracked or a step not taken, and ``abandoned`` says why where
+    that is too much.
     """
 
     def __init__(
-        self, settings: Settings, segmenter: Segmenter, tracker: MaskTracker,
-        size_px: tuple[int, int],
+        self, settings: Settings, segmenter: Segmenter, tracker: MaskTracker, first: Frame,
+        features: Features, endurance: Endurance,
     ) -> None:
-        """``size_px`` (H, W) is that of the frames to come."""
+        """``first`` is the frame to be offered first, with its ``features``."""
         self.progress = Progress()
+        self.abandoned = ''
+        self.colours: Colours | None = None  # the stream's, where they are changed to teach
+        self.verdict: Verdict | None = None  # of the guard, once it has judged
         self._settings = settings
         self._segmenter = segmenter
         self._tracker = tracker
-        self._warm_up: WarmUp | None = WarmUp(
-            settings, tracker, len(segmenter.label_set), size_px)
-        self._lessons: Lessons | None = Lessons(
-            segmenter.head, settings.adaptation, self._warm_up.sample)
+        self._endurance = endurance
+        self._most_frames: int | None = None  # None: no more than the settings say
+        self._warm_up: WarmUp | None = None
+        self._lessons: Lessons | None = None
+        self._samples: Samples | None = None  # once they have been tracked
+        self._iss_labels: list[Tensor] = []  # of the frames that the guard judges
+        self._trial: Trial | None = None
+        self._held_out = 0  # frames that the guard judges
+        self._head: Head | None = None  # as far as it has learnt, once nothing more is learnt
         self._caught_up = False  # all frames so far have been tracked
+        endurance.went_well()  # what went wrong before is no fault of this one
+        try:
+            self._begin(first, features)
+        except FAULTS as error:
+            self.abandoned = Fault.of(error, 'the beginning of a warm-up').text
 
     @property
     def warming_up(self) -> bool:
@@ -55,27 +79,25 @@ class Course:
         if self._lessons is None:
             return 'none'
         if self._warm_up is None:
-            return 'learn' if self._lessons.left else 'none'
+            return 'learn' if self._lessons.left or self._trial_waits else 'none'
         if self._lessons.may_begin(self._warm_up.tracked):
             return 'learn'
         return 'none' if self._caught_up else 'track'
 
-    def takes(self, frame: Frame) -> bool:
-        """Whether ``frame`` still belongs to the warm-up; closes it where it does not."""
-        self._caught_up = False
-        return self._warm_up is not None and self._warm_up.takes(frame)
+    def offer(self, frame: Frame, teach: Callable[[], Labelled]) -> None:
+        """Take ``frame`` where it still belongs to the warm-up, which ends where it does not.
 
-    def record(self, frame: Frame, features: Features, label: Tensor, reliability: Tensor) -> None:
-        """Take a frame with the frozen segmenter's features, label and reliability of it."""
-        assert self._warm_up is not None  # or the frame would not have been taken
-        kept, first_ns = self._kept(features), self.progress.first_stamp_ns
-        if first_ns is None:
-            first_ns = frame.stamp_ns
-            self._tell_memory(kept, frame.size_px)
-        self._warm_up.record(frame, kept, label, reliability)
-        self.progress = replace(
-            self.progress, frames=self._warm_up.frames, first_stamp_ns=first_ns,
-            last_stamp_ns=frame.stamp_ns)
+        ``teach`` returns what the frozen segmenter makes of it.
+        """
+        self._caught_up = False
+        if self._warm_up is None or not self._warm_up.takes(frame):
+            return
+        try:
+            self._record(self._warm_up, frame, teach())
+            return
+        except FAULTS as error:
+            fault = Fault.of(error, 'recording a frame of the warm-up')
+        self._bear(fault)
 
     def close(self) -> None:
         """End the warm-up with the frames that it has."""
@@ -85,19 +107,24 @@ class Course:
 
     def work(self) -> bool:
         """Do one unit; False where there is nothing to do now."""
-        unit = self.next_unit
-        if unit == 'learn' and self._lessons is not None:
-            losses = self._lessons.step()
-            self.progress = replace(self.progress, steps=self.progress.steps + 1, losses=losses)
-            return True
-        if unit == 'track' and self._warm_up is not None:
-            return self._track(self._warm_up, self._lessons)
-        return False
+        unit, worked, fault = self.next_unit, False, None
+        try:
+            if unit == 'learn' and self._lessons is not None:
+                worked = self._learn(self._lessons)
+            elif unit == 'track' and self._warm_up is not None:
+                worked = self._track(self._warm_up, self._lessons)
+        except FAULTS as error:
+            fault = Fault.of(error, f'a {unit} unit of adaptation')
+        if fault is not None:
+            self._bear(fault)
+        elif worked:
+            self._endurance.went_well()
+        return worked or fault is not None
 
     def finish(self) -> Head:
         """Return the head as far as it has learnt, and stop."""
         assert self._lessons is not None  # or it would have been stopped before
-        head = self._lessons.head()
+        head = self._lessons.head() if self._head is None else self._head
         self.stop()
         return head
 
@@ -105,7 +132,58 @@ class Course:
         """Record, track and learn nothing more."""
         if self._warm_up is not None:
             self._tracker.stop()
-        self._warm_up = self._lessons = None
+        self._warm_up = self._lessons = self._samples = self._trial = self._head = None
+        self._iss_labels = []
+
+    def _begin(self, first: Frame, features: Features) -> None:
+        """Make ready for frames like ``first``; raises SettingError where memory is too short."""
+        plan = plan_warm_up(
+            self._settings, self._segmenter.head, features, first.size_px, self._tracker)
+        self._settings, self._most_frames = plan.settings, plan.most_frames
+        rule = plan.settings.adaptation
+        self._calibration = Calibration(
+            self._segmenter, plan.settings.tau, rule.colours == 'align')
+        warm_up = WarmUp(
+            plan.settings, self._tracker, len(self._segmenter.label_set), first.size_px,
+            self._calibration)
+        self._lessons = Lessons(
+            self._segmenter.head, rule, warm_up.sample,
+            rule.add_on_start == 'matching' and not self._segmenter.has_add_on)
+        self._warm_up = warm_up
+
+    def _record(self, warm_up: WarmUp, frame: Frame, taught: Labelled) -> None:
+        """Record a frame with the frozen segmenter's features, label and reliability of it."""
+        features = kept(taught.features, self._settings.adaptation)
+        warm_up.record(frame, features, taught.label, taught.reliability)
+        if warm_up.frames == self._most_frames:
+            warm_up.closed = True
+        first_ns = self.progress.first_stamp_ns
+        self.progress = replace(
+            self.progress, frames=warm_up.frames, last_stamp_ns=frame.stamp_ns,
+            first_stamp_ns=frame.stamp_ns if first_ns is None else first_ns)
+
+    def _bear(self, fault: Fault) -> None:
+        """Note a fault, and ask less of the tracker where memory ran out; or abandon it all."""
+        self._endurance.note(fault)
+        if fault.out_of_memory and self._warm_up is not None:
+            less = self._warm_up.reduce()
+            release_unused()
+            if less:
+                _log.warning('memory ran out while warming up; from now on %s', less)
+            else:
+                self.abandoned = f'memory ran out, and nothing can be reduced: {fault.text}'
+        elif self._endurance.in_a_row >= self._settings.adaptation.max_bad_steps:
+            self.abandoned = (
+                f'{self._endurance.in_a_row} faults in a row, the last: {fault.text}')
+
+    def _learn(self, lessons: Lessons) -> bool:
+        """Take the next step of learning; once all are taken, have the guard judge."""
+        if not lessons.left and self._trial_waits:
+            self._try(lessons)
+            return True
+        losses = lessons.step()
+        self.progress = replace(self.progress, steps=self.progress.steps + 1, losses=losses)
+        return True
 
     def _track(self, warm_up: WarmUp, lessons: Lessons | None) -> bool:
         """Do one unit of tracking; after the last of a closed warm-up, plan the lessons."""
@@ -115,28 +193,49 @@ class Course:
         if tracked or not warm_up.closed:
             self._caught_up = not tracked
             return tracked
-        samples = warm_up.samples()
+        self._samples, self.colours = warm_up.samples(), self._calibration.colours
+        self._held_out = held_out(
+            warm_up.frames, self._settings.adaptation.held_out_percent)
+        self._iss_labels = warm_up.iss_labels(self._held_out + 1)
         self._warm_up = None
         if lessons is not None and warm_up.objects:
-            self.progress = replace(self.progress, steps_planned=lessons.plan(samples))
+            self.progress = replace(
+                self.progress, steps_planned=lessons.plan(self._samples, self._held_out))
         return True
 
-    def _tell_memory(self, features: Features, size_px: tuple[int, int]) -> None:
-        """Log what a warm-up of a known length will take at most."""
-        frames = length_frames(self._settings.warm_up)
-        if frames is not None:
-            _log.info('%s', warm_up_memory(
-                self._settings, self._segmenter.head, features, size_px, frames,
-                self._tracker.memory_bound_mb(self._settings.tracker.max_objects)))
+    @property
+    def _trial_waits(self) -> bool:
+        """Whether what has learnt is still to be judged."""
+        return bool(self._held_out and self.progress.steps and self.verdict is None)
 
-    def _kept(self, features: Features) -> Features:
-        """Return a frame's features as they wait for the adaptation."""
-        rule = self._settings.adaptation
-        network = self._segmenter.device
-        device = network if rule.features_device == 'network' else torch.device('cpu')
-        first, second, third, fourth = (
-            stage.to(device, getattr(torch, rule.features_dtype)) for stage in features)
-        return first, second, third, fourth
+    def _try(self, lessons: Lessons) -> None:
+        """Have what has learnt label one more of the frames that were held out."""
+        if self._trial is None:
+            assert self._samples is not None  # or there would be nothing to try on
+            self._head = lessons.head()
+            self._trial = Trial(
+                self._head, self._samples, self._held_out, self._iss_labels, self._settings.tau)
+        self._trial.step()
+        if not self._trial.left:
+            self.verdict = self._trial.verdict()
+
+
+def unfit(head: Head, done: Progress) -> str:
+    """Say why a head that has learnt cannot be used; '' where it can."""
+    if done.steps_planned and not done.steps:
+        return f'none of {done.steps_planned} steps of learning went well: see the errors'
+    if not_finite(head.state_dict()):
+        return (f'after {done.steps} steps the weights were not finite, so they are not used: '
+                'lower adaptation.learning_rate')
+    return ''
+
+
+def nothing_tracked(tau: float) -> str:
+    """Say, and log, that a warm-up has found no object."""
+    why = (f'no prediction of the warm-up reached the reliability tau {tau:g}, so no object was '
+           'tracked')
+    _log.warning('%s: the model in force goes on; lower tau or warm up longer', why)
+    return why
 
 
 def going_on(progress: Progress, rule: WarmUpSettings) -> str:

@@ -7,6 +7,10 @@ class ModelError(ValueError):
     """A model cannot be loaded; the message names the parameter, what came and the remedy."""
 
 
+class RequestError(ValueError):
+    """A session cannot do now what it was asked for; the message says why, and what can be."""
+
+
 def one_line(error: Exception) -> str:
     """Return a library's error message without its line breaks."""
     return ' '.join(str(error).split())

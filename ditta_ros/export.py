@@ -56,7 +56,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     _check(options)
     settings = from_flat(parse_overrides(options.overrides))
     segmenter = Segmenter.open(settings.segmenter, 'cpu', settings.adaptation.seed)
-    head, origin = _head(options.checkpoint, segmenter)
+    segmenter, head, origin = _model(options.checkpoint, segmenter)
     network = (
         AddOnNetwork(segmenter, head, settings.tau) if options.add_on
         else PlainNetwork(segmenter, head))
@@ -135,13 +135,13 @@ def _largest(entropies: Any) -> Any:
     return opset18.ReduceMax(entropies, keepdims=0)
 
 
-def _head(name: str, segmenter: Segmenter) -> tuple[Head, dict[str, str]]:
-    """Return the head that ``name`` says and where it comes from."""
+def _model(name: str, segmenter: Segmenter) -> tuple[Segmenter, Head, dict[str, str]]:
+    """Return what encodes, the head that ``name`` says, and where it comes from."""
     if name == NONE:
-        return segmenter.head, {'model': 'not adapted'}
+        return segmenter, segmenter.head, {'model': 'not adapted'}
     adapted = checkpoint.load(Path(name), segmenter, base_hash(segmenter))
     learnt = adapted.provenance
-    return adapted.head, {
+    return segmenter.recoloured(learnt.seen_colours()), adapted.head, {
         'model': f'adapted on {learnt.frames} frames, {learnt.steps} steps',
         'provenance': learnt.to_json()}
 

@@ -17,6 +17,14 @@ from ditta_ros.segmenter import Features, Head
 from ditta_ros.temporal import attend_frame, decide
 
 
+class Labelled(NamedTuple):
+    """A frame's features, and what was made of them."""
+
+    features: Features
+    label: Tensor  # [H, W]
+    reliability: Tensor  # float32 [H, W], 0..1 (Eq. 2)
+
+
 class IssLabeller:
     """The image segmenter as it came: every frame by itself."""
 

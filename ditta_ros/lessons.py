@@ -6,7 +6,9 @@ import copy
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from ditta_ros import matching
 from ditta_ros.adaptation import Adapter, Losses, Sample
 from ditta_ros.segmenter import Head
 from ditta_ros.settings import AdaptationSettings
@@ -24,6 +26,16 @@ class Progress:
     steps_planned: int = 0  # 0 while the warm-up goes on
     losses: Losses | None = None  # of the last step
 
+    def status(self) -> dict[str, Any]:
+        """Return what a session's status says of it."""
+        return {
+            'warm_up_frames': self.frames,
+            'objects': self.objects,
+            'adaptation_steps': self.steps,
+            'adaptation_steps_planned': self.steps_planned,
+            'losses': vars(self.losses) if self.losses else {},
+        }
+
 
 class Lessons:
     """The optimiser steps that follow from one warm-up, one at a time.
@@ -34,11 +46,18 @@ class Lessons:
 
     def __init__(
         self, frozen_head: Head, rule: AdaptationSettings, sample_of: Callable[[int], Sample],
+        matches: bool = False,
     ) -> None:
-        """``sample_of`` returns a tracked frame, by its number, with its targets so far."""
+        """``sample_of`` returns a tracked frame, by its number, with its targets so far.
+
+        ``matches``: the add-on starts matched to the frames instead of as it came.
+        """
         self._frozen_head = frozen_head
         self._rule = rule
         self._sample_of = sample_of
+        self._matches = matches
+        self._known = 1  # frames that samples can be had of
+        self._before: Head | None = None  # what has learnt was before its first step
         self._adapter: Adapter | None = None
         self._rounds = 0  # begun while warming up
         self._due: deque[int] = deque()  # frames to learn from next
@@ -55,12 +74,15 @@ class Lessons:
         # The newest frame waits until the objects prompted on it have been tracked back.
         return bool(self._due) or self._rounds < tracked - 1
 
-    def plan(self, samples: Sequence[Sample]) -> int:
+    def plan(self, samples: Sequence[Sample], held_out: int = 0) -> int:
         """Make all that is left to learn due, from ``samples`` with their final targets.
+
+        The last ``held_out`` of them are left out; steps taken while warming up may have had them.
 
         Returns how many steps the lessons have altogether, those taken before among them.
         """
-        passes, frames = self._rule.passes, len(samples)
+        passes, frames = self._rule.passes, len(samples) - held_out
+        self._known = max(frames, 1)
         if self._rule.when == 'after_warm_up':
             self._due.extend(t for _ in range(passes) for t in range(frames))
         else:
@@ -74,16 +96,31 @@ class Lessons:
         if not self._due:
             self._due.extend(round_of(self._rounds, self._rule.passes, self._rounds + 1))
             self._rounds += 1
+            self._known = max(self._known, self._rounds)
         return self._learner().step(self._sample_of(self._due.popleft()))
 
     def head(self) -> Head:
-        """Return the head as far as it has learnt; it learns no more."""
-        return self._learner().head.requires_grad_(False).eval()
+        """Return the head as far as it has learnt, by its ``learnt_share``; it learns no more."""
+        learnt = self._learner().head.requires_grad_(False).eval()
+        share = self._rule.learnt_share
+        if self._before is None or share == 1:
+            return learnt
+        between = copy.deepcopy(self._before)
+        after = learnt.state_dict()
+        between.load_state_dict({
+            name: value.lerp(after[name], share) if value.is_floating_point() else after[name]
+            for name, value in self._before.state_dict().items()})
+        return between
 
     def _learner(self) -> Adapter:
         """Return the adapter, made at the first step: until then it takes no memory."""
         if self._adapter is None:
-            self._adapter = Adapter(copy.deepcopy(self._frozen_head), self._rule)
+            head = copy.deepcopy(self._frozen_head)
+            if self._matches:
+                ts = range(0, self._known, -(-self._known // matching.FRAMES))
+                matching.match_features(head, (self._sample_of(t).features for t in ts))
+            self._before = copy.deepcopy(head) if self._rule.learnt_share < 1 else None
+            self._adapter = Adapter(head, self._rule)
         return self._adapter
 
 

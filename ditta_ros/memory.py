@@ -76,6 +76,15 @@ def warm_up_memory(
         settings.adaptation.when == 'while_warming_up')
 
 
+def head_mb(head: Head) -> float:
+    """Return what learning holds beside ``head`` itself, whatever the frames' size.
+
+    A copy that learns, its gradient, its average and the optimiser's two moments; and a copy of
+    all but the gradient, for a step that has to be taken back.
+    """
+    return 9 * FLOAT_BYTES * sum(parameter.numel() for parameter in head.parameters()) / 1e6
+
+
 def _step_bytes(settings: Settings, head: Head, features: Features, pixels: int) -> int:
     classes, dim = head.classifier.weight.shape[:2]
     grid = features[0].shape[2] * features[0].shape[3]
@@ -88,5 +97,4 @@ def _step_bytes(settings: Settings, head: Head, features: Features, pixels: int)
         + 3 * keys * grid + 2 * keys // (TILE_ROWS * TILE_COLUMNS) * (dim + classes) * grid)
     if settings.adaptation.contrast_weight > 0:
         floats += OBJECT_MAPS * objects * pixels
-    weights = 5 * sum(parameter.numel() for parameter in head.parameters())
-    return FLOAT_BYTES * (floats + weights)
+    return FLOAT_BYTES * floats + round(1e6 * head_mb(head))

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ditta_ros.colours import Colours
 from ditta_ros.lessons import Progress
 from ditta_ros.segmenter import Segmenter
 from ditta_ros.settings import Settings, to_flat
@@ -36,17 +37,22 @@ class Provenance:
     losses: dict[str, float]  # of the last step
     created_utc: str  # when it had learnt, ISO 8601
     version: str  # of ditta_ros
+    # The stream's, which are taken to those of the segmenter's training; None: its own are kept.
+    colours: dict[str, list[float]] | None = None
 
     @classmethod
     def of(
         cls, base_sha256: str, classes: tuple[str, ...], settings: Settings, progress: Progress,
+        colours: Colours | None = None,
     ) -> Provenance:
         """Describe a head that has learnt just now."""
         return cls(
             base_sha256, list(classes), to_flat(settings), progress.frames, progress.objects,
             progress.first_stamp_ns, progress.last_stamp_ns, progress.steps,
             dict(vars(progress.losses)) if progress.losses else {},
-            datetime.now(timezone.utc).isoformat(timespec='seconds'), installed_version())
+            datetime.now(timezone.utc).isoformat(timespec='seconds'), installed_version(),
+            None if colours is None else {
+                'mean': list(colours.mean), 'std': list(colours.std)})
 
     @classmethod
     def from_json(cls, text: str) -> Provenance:
@@ -55,7 +61,12 @@ class Provenance:
         texts = [read.base_sha256, *read.classes]
         if not all(isinstance(item, str) for item in texts):
             raise TypeError(f'base_sha256 and classes must be text, got {texts}')
+        read.seen_colours()
         return read
+
+    def seen_colours(self) -> Colours | None:
+        """Return the stream's colours; raises ValueError or TypeError where they are none."""
+        return None if self.colours is None else Colours(**self.colours)  # type: ignore[arg-type]
 
     def to_json(self) -> str:
         """Return one line of text, the same for the same provenance."""

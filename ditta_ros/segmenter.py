@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import SegformerForSemanticSegmentation, SegformerModel
 
+from ditta_ros.colours import Colours, recoloured_input
 from ditta_ros.frame import SMALLEST_SIDE_PX, Frame
 from ditta_ros.labels import LabelSet, label_dtype
 from ditta_ros.segmenter_files import (
@@ -19,6 +20,7 @@ from ditta_ros.segmenter_files import (
     input_size_px,
     load_network,
     read_add_on,
+    read_colours,
     read_processing,
 )
 from ditta_ros.settings import SegmenterSettings
@@ -112,6 +114,8 @@ class Segmenter:
     mean: Tensor  # [3, 1, 1] of RGB in 0..1
     std: Tensor  # [3, 1, 1]
     model_size: ModelSize = None  # what frames are resized to; None: they are not
+    trained_on: Colours | None = None  # the colours of its training, where the model tells them
+    has_add_on: bool = False  # it came with add-on layers that have learnt
 
     @property
     def device(self) -> torch.device:
@@ -141,13 +145,26 @@ class Segmenter:
         processing = read_processing(directory, settings.input_size == 'model')
         config = network.config
         head = Head.from_transformers(network, seed)
-        head.load_state_dict(read_add_on(directory, head.learned_layers()), strict=False)
+        add_on = read_add_on(directory, head.learned_layers())
+        head.load_state_dict(add_on, strict=False)
         return cls(
             network.segformer.eval().requires_grad_(False).to(device),
             head.requires_grad_(False).to(device),
             LabelSet.from_model_config(config.id2label, getattr(config, 'palette', None)),
             torch.tensor(processing.mean, device=device).view(3, 1, 1),
-            torch.tensor(processing.std, device=device).view(3, 1, 1), processing.size)
+            torch.tensor(processing.std, device=device).view(3, 1, 1), processing.size,
+            read_colours(directory, config), bool(add_on))
+
+    def recoloured(self, seen: Colours | None) -> Segmenter:
+        """Return the segmenter that takes pictures of colours ``seen`` to those of its training.
+
+        It shares backbone and head, and costs nothing more.  As it is for None, or where the
+        model does not tell the colours of its training.
+        """
+        if seen is None or self.trained_on is None:
+            return self
+        mean, std = recoloured_input(self.mean, self.std, seen, self.trained_on)
+        return replace(self, mean=mean, std=std)
 
     @torch.no_grad()  # not inference_mode: adaptation differentiates the head over these features
     def encode(self, frame: Frame | Tensor) -> Features:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 from transformers.utils import logging as transformers_logging
 
+from ditta_ros.colours import Colours
 from ditta_ros.errors import ModelError, one_line
 from ditta_ros.frame import SMALLEST_SIDE_PX
 from ditta_ros.hub import HubError, HubModel, is_hub_id, segformer_files
@@ -34,6 +35,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 ADD_ON = 'add_on.safetensors'
 # In config.json, of what ``convert`` wrote: transformers builds every layer norm with 1e-5.
 NORM_EPS = 'ditta_layer_norm_eps'
+COLOURS = 'ditta_training_colours'
 BILINEAR = 2  # as PIL numbers it
 
 
@@ -131,6 +133,24 @@ def read_processing(directory: Path, resizes: bool = False) -> Processing:
     # 1 where pixels are rescaled to 0..1 first, as they nearly always are.
     unit = 255 * (values.get('rescale_factor', 1 / 255) if values.get('do_rescale', True) else 1)
     return Processing([value / unit for value in mean], [value / unit for value in std], size)
+
+
+def read_colours(directory: Path, config: Any) -> Colours | None:
+    """Return the colours of the pictures that a model was trained on, where its config.json says.
+
+    Its key ``COLOURS`` holds ``mean`` and ``std`` of R, G and B in 0..1, as ``Colours`` defines
+    them.  Raises ModelError.
+    """
+    values = getattr(config, COLOURS, None)
+    if values is None:
+        return None
+    try:
+        return Colours(values['mean'], values['std'])
+    except (LookupError, TypeError, ValueError) as error:
+        raise ModelError(
+            f'{COLOURS} must hold mean and std of three numbers each, got {values} '
+            f'({one_line(error)}): correct {str(directory / "config.json")!r} of '
+            'segmenter.model') from error
 
 
 def input_size_px(frame_size_px: tuple[int, int], size: ModelSize) -> tuple[int, int]:

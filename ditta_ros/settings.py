@@ -9,65 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from ditta_ros.rules import Checked, Rule, SettingError, setting
 
 SMALLEST_MAX_SIDE_PX = 64
 
 
-class SettingError(ValueError):
-    """A parameter's value breaks its rule; the message names the parameter, rule and value."""
-
-
 @dataclass(frozen=True)
-class Rule:
-    """What a parameter means and which values it takes (kept in the field's metadata)."""
-
-    about: str
-    unit: str = ''
-    low: float | None = None
-    high: float | None = None
-    choices: tuple[str, ...] = ()
-    live: bool = False  # may change while the node is active; otherwise read at configure
-
-    def check(self, name: str, value: Any, kind: type) -> Any:
-        """Return ``value`` as ``kind``; raise SettingError with the rule where it does not fit."""
-        if kind is float and type(value) is int:
-            value = float(value)
-        if type(value) is not kind:
-            raise SettingError(f'{name} must be {kind.__name__}, got {value!r}')
-        if self.choices and value not in self.choices:
-            raise SettingError(f'{name} must be one of {", ".join(self.choices)}, got {value!r}')
-        unit = f' {self.unit}' if self.unit else ''
-        # "not value >= low" rather than "value < low": NaN must be refused too.
-        number: Any = value
-        if self.low is not None and not number >= self.low:
-            raise SettingError(f'{name} must be >= {self.low:g}{unit}, got {value!r}')
-        if self.high is not None and not number <= self.high:
-            raise SettingError(f'{name} must be <= {self.high:g}{unit}, got {value!r}')
-        return value
-
-
-def setting(default: Any, about: str, unit: str = '', **rule: Any) -> Any:
-    """Make a dataclass field that carries its :class:`Rule`."""
-    return field(default=default, metadata={'rule': Rule(about, unit, **rule)})
-
-
-class _Checked:
-    """Checks every field that carries a rule when the dataclass is made."""
-
-    def __post_init__(self) -> None:
-        group = getattr(type(self), 'GROUP', '')
-        for item in dataclasses.fields(self):  # type: ignore[arg-type]
-            rule = item.metadata.get('rule')
-            if rule is not None:
-                name = f'{group}.{item.name}' if group else item.name
-                value = rule.check(name, getattr(self, item.name), type(item.default))
-                object.__setattr__(self, item.name, value)
-
-
-@dataclass(frozen=True)
-class SegmenterSettings(_Checked):
+class SegmenterSettings(Checked):
     """The image segmenter (ISS)."""
 
     GROUP = 'segmenter'
@@ -101,7 +52,7 @@ class SegmenterSettings(_Checked):
 
 
 @dataclass(frozen=True)
-class TrackerSettings(_Checked):
+class TrackerSettings(Checked):
     """The mask tracker (SAM 2)."""
 
     GROUP = 'tracker'
@@ -135,7 +86,7 @@ class TrackerSettings(_Checked):
 
 
 @dataclass(frozen=True)
-class WarmUpSettings(_Checked):
+class WarmUpSettings(Checked):
     """How long the stream teaches."""
 
     GROUP = 'warm_up'
@@ -160,7 +111,7 @@ class WarmUpSettings(_Checked):
 
 
 @dataclass(frozen=True)
-class TargetSettings(_Checked):
+class TargetSettings(Checked):
     """The vote for the class of an object (section 5)."""
 
     GROUP = 'targets'
@@ -170,15 +121,18 @@ class TargetSettings(_Checked):
         0.8, "exponent of a class's rarity in the vote (Eq. 4)", low=0.0, high=10.0)
     covered_margin_px: int = setting(
         5, 'a peak this near to a tracked mask (L1) is not prompted', 'px', low=0, high=100)
+    protect_from: float = setting(
+        0.8, "reliability above which a pixel keeps the segmenter's own label where the vote of "
+        "its mask says another; the paper: 1, none does", low=0.0, high=1.0)
 
 
 @dataclass(frozen=True)
-class AdaptationSettings(_Checked):
+class AdaptationSettings(Checked):
     """How the decode head learns (section 6)."""
 
     GROUP = 'adaptation'
     learning_rate: float = setting(
-        5e-5, 'step size of AdamW; the paper: 1e-3', low=0.0, high=1.0)
+        2e-4, 'step size of AdamW; the paper: 1e-3', low=0.0, high=1.0)
     passes: int = setting(5, 'times over the warm-up frames', 'passes', low=0, high=1000)
     when: str = setting(
         'after_warm_up', 'learn once the warm-up has been seen, or from the last '
@@ -189,8 +143,26 @@ class AdaptationSettings(_Checked):
         choices=('logits', 'probabilities'))
     contrast_weight: float = setting(
         1.0, 'weight of the contrastive loss (Eq. 7); 0: off', low=0.0, high=100.0)
+    anchor_weight: float = setting(
+        1.0, "weight of the divergence from the frozen segmenter's probabilities, which keeps "
+        'what the targets do not speak of; the paper: 0', low=0.0, high=100.0)
+    learnt_share: float = setting(
+        0.5, 'the weights in force lie between those before and after learning, so far on the '
+        'way; the paper: 1', low=0.0, high=1.0)
+    colours: str = setting(
+        'align', "take the stream's colours to those of the segmenter's training, where its "
+        'config.json tells them and it is surer then (align); the paper: keep',
+        choices=('align', 'keep'))
+    add_on_start: str = setting(
+        'matching', 'layers of the add-on that no training has made: such that positions attend '
+        'to their like (matching), or drawn from adaptation.seed as in the paper',
+        choices=('matching', 'drawn'))
+    held_out_percent: float = setting(
+        20.0, 'the end of the warm-up is not learnt from: on it the guard judges what has learnt, '
+        'which labels only where it agrees better with the targets than the plain model, flickers '
+        'no more and has lost no class; 0: no guard', '%', low=0.0, high=90.0)
     batch_norm: str = setting(
-        'train', "the head's batch norm while it learns: by each step's own frames, moving the "
+        'eval', "the head's batch norm while it learns: by each step's own frames, moving the "
         'running statistics (train), or by the statistics that it came with (eval)',
         choices=('train', 'eval'))
     ema_decay: float = setting(
@@ -206,10 +178,23 @@ class AdaptationSettings(_Checked):
         100.0, 'a unit of adaptation is put off rather than let a frame wait longer than this '
         'for its label', 'ms', low=0.0, high=1e6, live=True)
     seed: int = setting(0, 'seed of the add-on and projection layers', low=0)
+    max_bad_steps: int = setting(
+        5, 'units of adaptation that may fail in a row, with a loss that is not finite or any '
+        'other fault; then it is abandoned and the model in force goes on', low=1, high=1000)
+    on_drift: str = setting(
+        'warn', 'what follows where labels stay less reliable, or flicker more, than at first: '
+        'a warning, or also a new warm-up (readapt)', choices=('off', 'warn', 'readapt'),
+        live=True)
+    drift_window_frames: int = setting(
+        100, 'frames whose mean is compared with the mean of as many at first; it must be worse '
+        'for as many frames in a row', 'frames', low=10, high=100000)
+    readapt_min_interval_s: float = setting(
+        600.0, "time between a model's freezing and a new warm-up because of drift, at least; by "
+        "the images' stamps", 's', low=0.0, high=1e6, live=True)
 
 
 @dataclass(frozen=True)
-class CheckpointSettings(_Checked):
+class CheckpointSettings(Checked):
     """The file that an adapted model is saved in."""
 
     GROUP = 'checkpoint'
@@ -221,7 +206,7 @@ class CheckpointSettings(_Checked):
 
 
 @dataclass(frozen=True)
-class Settings(_Checked):
+class Settings(Checked):
     """The whole tree; see each group."""
 
     segmenter: SegmenterSettings = SegmenterSettings()
@@ -235,6 +220,10 @@ class Settings(_Checked):
         low=0.0, high=1.0, live=True)
     overlay_alpha: float = setting(
         0.5, 'opacity of the class colours in segmentation/overlay', low=0.0, high=1.0, live=True)
+    memory_budget_mb: float = setting(
+        0.0, 'what a warm-up may take beside the networks: where it would take more, features '
+        'are kept in half precision, then the backward buffer is made shorter, then objects are '
+        'fewer, then the warm-up is shorter; 0: no limit', 'MB', low=0.0, high=1e6)
 
 
 @dataclass(frozen=True)

@@ -8,18 +8,32 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
+import torch
 from torch import Tensor
 
 from ditta_ros.adaptation import Sample
+from ditta_ros.calibration import FRAMES as CALIBRATION_FRAMES
+from ditta_ros.calibration import Calibration
 from ditta_ros.frame import Frame
+from ditta_ros.kept_features import kept
+from ditta_ros.labeller import Labelled
+from ditta_ros.labels import unlabelled_in
 from ditta_ros.packed_mask import PackedMask
 from ditta_ros.prompts import propose
 from ditta_ros.segmenter import Features
 from ditta_ros.settings import Settings, WarmUpSettings
 from ditta_ros.targets import Votes, object_label, paint
 from ditta_ros.tracker import Masks, MaskTracker
+
+
+@runtime_checkable
+class KeepsPast(Protocol):
+    """A tracker that keeps past frames, and can be told to keep fewer or more."""
+
+    def keep_past(self, frames: int) -> None:
+        """Keep so many past frames from now on, the newest ones."""
 
 
 @dataclass(eq=False)
@@ -30,7 +44,12 @@ class _Recorded:
     features: Features
     label: Tensor  # [H, W]
     reliability: Tensor  # float32 [H, W]
+    iss_label: Tensor  # [H, W], of the plain model, in the colours that came
     masks: dict[int, PackedMask] = field(default_factory=dict)  # by object id
+
+    def teach(self, taught: Labelled) -> None:
+        """Learn from what the segmenter makes of the frame in other colours."""
+        self.features, self.label, self.reliability = taught
 
 
 class WarmUp:
@@ -38,16 +57,23 @@ class WarmUp:
 
     def __init__(
         self, settings: Settings, tracker: MaskTracker, classes: int, size_px: tuple[int, int],
+        calibration: Calibration | None = None,
     ) -> None:
+        """``calibration`` None: the segmenter teaches in the colours that come."""
         self.closed = False
         self.objects = 0
         self._settings = settings
         self._tracker = tracker
+        self._calibration = calibration
         self._classes = classes
         self._size_px = size_px
         self._first_stamp_ns: int | None = None
         self._recorded: list[_Recorded] = []
         self._tracked = 0
+        self._most_objects = settings.tracker.max_objects
+        self._ended_objects = 0  # when the tracker had to begin anew
+        self._had_objects = 0  # at once, until then
+        self._past_frames = settings.tracker.backward_buffer_frames
         # What the newest objects' walk back through the past has still to do.
         self._backward: Iterator[tuple[Masks, _Recorded]] = iter(())
         self._votes: Votes | None = None
@@ -75,7 +101,7 @@ class WarmUp:
         """Take a frame with the frozen segmenter's features, label and reliability of it."""
         if self._first_stamp_ns is None:
             self._first_stamp_ns = frame.stamp_ns
-        self._recorded.append(_Recorded(frame.rgb, features, label, reliability))
+        self._recorded.append(_Recorded(frame.rgb, features, label, reliability, label))
         wanted = length_frames(self._settings.warm_up)
         self.closed = self.closed or (wanted is not None and self.frames >= wanted)
 
@@ -83,8 +109,11 @@ class WarmUp:
         """Do one unit of tracking; False where there is nothing to do now.
 
         A unit is the next recorded frame, tracked and prompted on, or one frame of the way back
-        of the objects that were prompted last, which goes before.
+        of the objects that were prompted last, which goes before.  Before all of them, the first
+        frames are tried in other colours, one by one.
         """
+        if self._calibration is not None and not self._calibration.settled:
+            return self._calibrate(self._calibration)
         step_back = next(self._backward, None)
         if step_back is not None:
             masks, past = step_back
@@ -93,19 +122,69 @@ class WarmUp:
         if self._tracked == self.frames:
             return False
         self._tracked += 1
-        self._track(self._tracked - 1)  # one that fails is not tried again: its picture is gone
+        done = False
+        try:
+            self._track(self._tracked - 1)
+            done = True
+        finally:
+            if not done:  # the frame is not tried again: its picture is gone
+                self._start_anew()
         return True
+
+    def _calibrate(self, calibration: Calibration) -> bool:
+        """Try one more of the first frames in other colours, once they are all there."""
+        first = self._recorded[:CALIBRATION_FRAMES]
+        if not first or (len(first) < CALIBRATION_FRAMES and not self.closed):
+            return False
+        pictures = [each.rgb for each in first if each.rgb is not None]
+        taught = calibration.try_next(pictures, [each.reliability for each in first])
+        for each, labelled in zip(first, taught, strict=False):  # none where colours stay
+            each.teach(self._kept(labelled))
+        return True
+
+    def reduce(self) -> str:
+        """Ask less of the tracker, as memory ran out; return in words what, '' where nothing can.
+
+        The tracker begins anew with the next frame: half as many objects as it had may be
+        prompted, and half as many past frames are kept.  Masks so far stay.
+        """
+        self._start_anew()
+        shortens = isinstance(self._tracker, KeepsPast) and self._past_frames > 0
+        if self._had_objects < 2 and not shortens:
+            return ''
+        self._had_objects //= 2
+        self._most_objects = min(
+            self._most_objects, self.objects + max(self._had_objects, 1))
+        self._past_frames //= 2
+        if isinstance(self._tracker, KeepsPast):
+            self._tracker.keep_past(self._past_frames)
+        return (f'{self._most_objects - self.objects} more objects and {self._past_frames} past '
+                'frames at most')
+
+    def _start_anew(self) -> None:
+        """Begin to track anew with the next frame, as the tracker's state is unknown.
+
+        The objects so far end, and masks of new ones go back to that frame at most.
+        """
+        self._backward = iter(())
+        self._had_objects = max(self._had_objects, self.objects - self._ended_objects)
+        self._ended_objects = self.objects
+        self._tracker.start(self._size_px)
 
     def _track(self, t: int) -> None:
         """Track into frame ``t``, prompt on it, and make ready the way back of the prompted."""
         now = self._recorded[t]
         assert now.rgb is not None  # or the frame would have been tracked before
-        masks = self._tracker.track(now.rgb)
-        now.rgb = None
+        picture, now.rgb = now.rgb, None
+        if self._calibration is not None and self._calibration.colours is not None:
+            if t >= CALIBRATION_FRAMES:
+                now.teach(self._kept(self._calibration.teach(picture)))
+            picture = self._calibration.picture(picture)
+        masks = self._tracker.track(picture)
         prompts = propose(
             now.label, now.reliability, self._occupied(masks) if t else None,
             self._settings.tau, self._settings.targets.covered_margin_px, self.objects + 1,
-            self._settings.tracker.max_objects - self.objects, t)
+            self._most_objects - self.objects, t)
         self._count(now, masks)
         if prompts:
             self.objects += len(prompts)
@@ -130,9 +209,22 @@ class WarmUp:
         now = self._recorded[t]
         masks = {number: mask.unpacked(scores.device) for number, mask in now.masks.items()}
         object_id = paint(masks, scores, self._size_px)
+        voted = object_label(object_id, scores)
+        # What the segmenter is sure of is not painted over.
+        protected = (now.reliability > self._settings.targets.protect_from) & (
+            voted != now.label)
         previous = self._recorded[t - 1].features if t else None
         return Sample(
-            now.features, previous, now.label, object_id, object_label(object_id, scores))
+            now.features, previous, now.label, object_id,
+            torch.where(protected, unlabelled_in(voted), voted))
+
+    def iss_labels(self, frames: int) -> list[Tensor]:
+        """Return the plain model's labels [H, W] of the last ``frames`` frames."""
+        return [each.iss_label for each in self._recorded[max(self.frames - frames, 0):]]
+
+    def _kept(self, labelled: Labelled) -> Labelled:
+        """Return features as they wait for the adaptation."""
+        return labelled._replace(features=kept(labelled.features, self._settings.adaptation))
 
     def _occupied(self, masks: Masks) -> Tensor | None:
         union = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import struct
 from pathlib import Path
 
 import torch
@@ -11,6 +12,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ditta_ros.errors import ModelError, one_line
+
+# What torch and safetensors let through of damaged files: whatever their parsers stumble over.
+# Caught around their calls alone.
+BROKEN = (
+    OSError, EOFError, LookupError, RuntimeError, TypeError, ValueError, ArithmeticError,
+    AssertionError, AttributeError, MemoryError, ImportError, struct.error, SafetensorError,
+    pickle.UnpicklingError)
+SAID_LENGTH = 120  # of their errors
 
 
 def load_weights(model: nn.Module, checkpoint: Path, config: Path) -> None:
@@ -46,10 +55,10 @@ def _read(checkpoint: Path) -> dict[str, Tensor]:
         if checkpoint.suffix == '.safetensors':
             return load_file(checkpoint)
         loaded = torch.load(checkpoint, map_location='cpu', weights_only=True)
-    except (OSError, EOFError, LookupError, RuntimeError, SafetensorError,
-            pickle.UnpicklingError) as error:
-        raise ModelError(
-            f'tracker.checkpoint {checkpoint} cannot be read: {one_line(error)}') from error
+    except BROKEN as error:
+        # torch's own go on for a page, and advise to run what is in the file.
+        said = one_line(error)[:SAID_LENGTH] or type(error).__name__
+        raise ModelError(f'tracker.checkpoint {checkpoint} cannot be read: {said}') from error
     state = loaded.get('model') if isinstance(loaded, dict) else None
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise ModelError(

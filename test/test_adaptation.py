@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.optim.swa_utils import AveragedModel
 
 from ditta_ros.adaptation import (
     Adapter,
+    BadStepError,
     MemoryBank,
     Sample,
     UnitUpsampling,
@@ -250,3 +253,50 @@ def test_a_step_works_where_the_caller_switched_gradients_off(head, sample) -> N
     with torch.no_grad():
         Adapter(head, AdaptationSettings(batch_norm='train')).step(sample)
     assert not torch.equal(head.fuse.weight, fuse)
+
+
+def everything(adapter: Adapter) -> list[Tensor]:
+    """All that a step changes."""
+    moments = [
+        value for state in adapter.optimiser.state.values() for value in state.values()]
+    return [value.clone() for value in (
+        *adapter.head.state_dict().values(), *adapter.average.state_dict().values(),
+        *moments, *adapter.bank.prototypes.values())]
+
+
+def spoiled(where: str, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> Sample:
+    """Make the next step go wrong; return the sample for it."""
+    def fail(*_: object) -> None:
+        raise torch.OutOfMemoryError('CUDA out of memory')
+
+    if where == 'loss':
+        stages = [torch.full_like(stage, torch.nan) for stage in sample.features]
+        return dataclasses.replace(sample, features=tuple(stages))
+    if where == 'gradient':
+        # Its square root has the value 0 and an infinite gradient there.
+        monkeypatch.setattr('ditta_ros.adaptation.distill_loss', lambda scores, label: (
+            (scores - scores.detach()).square().sum().sqrt()))
+    else:
+        monkeypatch.setattr(AveragedModel, 'update_parameters', fail)
+    return sample
+
+
+@pytest.mark.parametrize('first', [True, False])
+@pytest.mark.parametrize(('where', 'error'), [
+    ('loss', BadStepError), ('gradient', BadStepError), ('average', torch.OutOfMemoryError)])
+def test_a_step_that_goes_wrong_leaves_no_trace(
+    head, sample, monkeypatch, where: str, error: type[Exception], first: bool,
+) -> None:
+    adapter, untouched = (
+        Adapter(each, AdaptationSettings(batch_norm='train'))
+        for each in (head, copy.deepcopy(head)))
+    if not first:
+        adapter.step(sample)
+        untouched.step(sample)
+    before = everything(adapter)
+    with monkeypatch.context() as patch, pytest.raises(error):
+        adapter.step(spoiled(where, sample, patch))
+    after = everything(adapter)
+    assert all(torch.equal(a, b) for a, b in zip(after, before, strict=True))
+    assert not adapter.head.batch_norm.training
+    assert adapter.step(sample) == untouched.step(sample)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import fcntl
 import multiprocessing
 import os
 import random
@@ -265,6 +266,39 @@ def test_a_process_that_is_killed_leaves_a_whole_file(
             assert (value == loaded.provenance.steps).all(), name
     names = {item.name for item in tmp_path.iterdir()} - {path.name}
     assert all(name.startswith(f'.{path.name}.') and name.endswith('.part') for name in names)
+
+
+def test_what_killed_processes_left_is_removed_and_what_is_being_written_is_not(
+    adapted: Adapted, tmp_path: Path,
+) -> None:
+    path = tmp_path / 'head.safetensors'
+    abandoned, held, others = (
+        tmp_path / name for name in (
+            '.head.safetensors.0123abcd.part', '.head.safetensors.4567abcd.part',
+            '.other.safetensors.0123abcd.part'))
+    for part in (abandoned, held, others):
+        part.write_bytes(b'half')
+    os.mkfifo(tmp_path / '.head.safetensors.89abcdef.part')  # to open it would wait for ever
+    with held.open('rb') as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        save(path, adapted)
+        assert not abandoned.exists()
+        assert held.exists()
+    save(path, adapted)
+    assert not held.exists()
+    assert others.exists()
+
+
+@pytest.mark.parametrize('name', ['a\nb', '\ud800', 'x' * 10_000])
+def test_an_error_repeats_what_a_file_says_as_one_short_line(
+    name: str, segmenter: Segmenter, base_sha256: str, adapted: Adapted, saved: Path,
+) -> None:
+    classes = [name, *adapted.provenance.classes]
+    save(saved, Adapted(
+        adapted.head, dataclasses.replace(adapted.provenance, classes=classes)))
+    message = refusal(saved, segmenter, base_sha256)
+    assert 'knows the classes ' in message
+    assert len(message.encode()) < 2000
 
 
 def test_weights_that_are_not_finite_are_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -45,12 +46,14 @@ def test_a_predictors_yaml_builds_the_plain_model(tmp_path: Path) -> None:
     'sam2.modeling.sam2_utils.get_clones',  # no network class
     'sam2.modeling.sam2_utils.nothing',
     'sam2.build_sam.build_sam2_video_predictor_hf',
-    '${evil}',
+    'sam2.modeling.sam2_utils.MLP',  # a network class, but of no yaml
+    'torch.nn.Linear',
+    ['os.mkdir'],
+    {'_target_': 'os.mkdir'},
 ])
 @pytest.mark.parametrize('where', ['model', 'model.image_encoder.trunk', 'model.extra'])
-def test_a_yaml_cannot_call_what_it_likes(where: str, target: str, tmp_path: Path) -> None:
+def test_a_yaml_cannot_call_what_it_likes(where: str, target: Any, tmp_path: Path) -> None:
     config = OmegaConf.load(TINY)
-    config.evil = 'os.mkdir'
     if where == 'model.extra':
         config.model.extra = [{'_target_': target, '_args_': [str(tmp_path / 'called')]}]
     else:
@@ -66,7 +69,17 @@ def test_a_yaml_cannot_call_what_it_likes(where: str, target: str, tmp_path: Pat
 @pytest.mark.parametrize(('text', 'says'), [
     ('model: [', 'cannot be read'),
     ('trainer: {}', 'must have a `model` node'),
-    ('model: ${nowhere}', 'cannot be read'),
+    ('model: ${nowhere}', 'must have a `model` node'),
+    ('home: x\nmodel: {a: "${home}"}', r"may have no interpolation, got '\$\{home\}'"),
+    ('model: {a: ["\\x24{oc.env:HOME}"]}', 'may have no interpolation'),
+    ('model: {"a${b": 1}', 'may have no interpolation'),
+    ('model: {_partial_: true}', "no directive for hydra but _target_, got '_partial_'"),
+    ('model: {a: {_args_: [1]}}', 'no directive for hydra'),
+    ('a: &a {b: 1}\nmodel: *a', "no anchors and aliases, got 'a' in line 1"),
+    ('model: !!python/object/apply:os.getcwd []', 'no tags'),
+    ('model: ' + '[' * 100, 'nest 40 levels at most'),
+    ('model: ' + '9' * 5000, 'cannot be read'),
+    ('model: 1\n' + '#' * 2 ** 20, 'may have 1048576 bytes at most'),
     ('model: {image_size: 192}', 'must describe a'),
     ('model: {_target_: sam2.modeling.sam2_base.SAM2Base, image_size: 192}', 'does not describe'),
     ('model: {_target_: sam2.modeling.sam2_base.SAM2Base, weights_path: w.pt}', 'weights_path'),

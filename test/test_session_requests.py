@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import logging
@@ -15,8 +14,9 @@ from safetensors.torch import load_file
 
 from ditta_ros.adaptation import Adapter, Losses, Sample
 from ditta_ros.checkpoint import CheckpointError
+from ditta_ros.opening import open_session
 from ditta_ros.segmenter import Segmenter
-from ditta_ros.session import Phase, RequestError, Session, open_session
+from ditta_ros.session import Phase, RequestError, Session
 from ditta_ros.settings import (
     AdaptationSettings,
     CheckpointSettings,
@@ -248,17 +248,19 @@ def test_a_head_that_could_not_learn_is_not_used(
     segmenter: Segmenter, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def fail(self: Adapter, sample: Sample) -> Losses:
-        raise RuntimeError('out of memory')
+        raise RuntimeError('no convergence')
 
     monkeypatch.setattr(Adapter, 'step', fail)
     walk = session(segmenter)
+    walk.settings = dataclasses.replace(walk.settings, adaptation=AdaptationSettings(
+        passes=2, max_bad_steps=100))
     for frame in stream()[:WARM_UP]:
         walk.feed(frame)
-    while walk.phase is not Phase.FROZEN:
-        with contextlib.suppress(RuntimeError):
-            walk.work()
-    assert not walk.status()['promoted']
-    assert walk.status()['why'].startswith('none of 6 steps of learning went well')
+    finish(walk)
+    status = walk.status()
+    assert (walk.phase, status['promoted'], status['adaptation_faults']) == (
+        Phase.FROZEN, False, 6)
+    assert status['why'].startswith('none of 6 steps of learning went well')
     assert same(walk, plain(segmenter))
 
 

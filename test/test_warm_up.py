@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 
 from ditta_ros.frame import Frame
+from ditta_ros.prompts import Prompt
 from ditta_ros.settings import Settings, TargetSettings, WarmUpSettings
 from ditta_ros.targets import paint
+from ditta_ros.tracker import Started
 from ditta_ros.warm_up import WarmUp, length_frames
 from fakes import InstanceTracker
 
@@ -152,12 +156,16 @@ def late_second_object(
 
 
 def test_a_frame_whose_tracking_fails_is_passed_over() -> None:
+    """The tracker begins anew with the next frame, as its state is unknown."""
     instance, label = two_sided()
     walk = warm_up(instance, 3.0)
     prompt = walk._tracker.prompt
 
-    def fail(prompts: list) -> None:
-        walk._tracker.prompt = prompt
+    def again(prompts: list[Prompt]) -> Started:
+        return prompt([dataclasses.replace(each, t=each.t - 1) for each in prompts])
+
+    def fail(prompts: list[Prompt]) -> None:
+        walk._tracker.prompt = again
         raise RuntimeError('out of memory')
 
     walk._tracker.prompt = fail
@@ -167,9 +175,11 @@ def test_a_frame_whose_tracking_fails_is_passed_over() -> None:
         walk.track_next()
     while walk.track_next():
         pass
-    # Prompted on the second frame, and tracked back to the first.
+    # Prompted on the second frame, which is the tracker's first.
     samples = walk.samples()
     assert len(samples) == 3
+    assert (samples[0].object_label == 255).all()
+    assert torch.equal(samples[1].object_label, label[1])
     assert torch.equal(samples[2].object_label, label[2])
 
 

@@ -62,6 +62,10 @@ class Stream:
     def status(self) -> dict[str, Any]:
         return {'phase': 'adapt' if self.units else 'frozen'}
 
+    def abandon(self, why: str) -> None:
+        self.calls.append(f'abandon {why}')
+        self.units = 0
+
     def _call(self, name: str) -> None:
         self.calls.append(name)
         assert self.hold.wait(PATIENCE_S)

@@ -21,9 +21,10 @@ from ditta_ros.evaluation.bags import BagError, BagWriter, bag_source
 from ditta_ros.evaluation.scores import Scorer, Scores
 from ditta_ros.evaluation.source import Source
 from ditta_ros.labels import LabelSet
+from ditta_ros.opening import open_session
 from ditta_ros.ros.dds import process_environment
 from ditta_ros.ros.player import Player
-from ditta_ros.session import Session, open_session
+from ditta_ros.session import Session
 from ditta_ros.settings import SettingError, from_flat
 from ditta_ros.warm_up import length_frames
 

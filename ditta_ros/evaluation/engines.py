@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context, resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -76,10 +76,10 @@ class Ended:
 def run_jobs(
     run: Run, jobs: Sequence[Job], folder: Path, options: EngineOptions,
     tick: Callable[[], None],
-) -> Iterator[Ended]:
+) -> Generator[Ended, None, None]:
     """Do the jobs; yield each as it ends, its outcome written, and call ``tick`` meanwhile.
 
-    Closing the iterator ends what still runs.  Raises EngineError.
+    Closing the generator ends what still runs.  Raises EngineError.
     """
     # Of the run a task needs how sources are read; all jobs with each task would be many.
     reading = Run((), topic=run.topic, truth_topic=run.truth_topic, mapping=run.mapping)
@@ -119,23 +119,22 @@ def _log_to(path: Path) -> None:
 
 def _run_here(
     tasks: Sequence[Task], processes: int, tick: Callable[[], None],
-) -> Iterator[Ended]:
+) -> Generator[Ended, None, None]:
     waiting = deque(tasks)
-    running: dict[Any, tuple[Task, BaseProcess]] = {}
+    running: dict[Any, tuple[Task, BaseProcess, Connection]] = {}  # by what answers
     try:
         while waiting or running:
             while waiting and len(running) < processes:
                 task = waiting.popleft()
                 answer, process = _start(task)
-                running[answer] = task, process
-            for answer in wait(list(running), TICK_S):
-                task, process = running.pop(answer)
-                yield _ended(task, process, answer)
+                running[answer] = task, process, answer
+            for ready in wait(list(running), TICK_S):
+                yield _ended(*running.pop(ready))
             tick()
     finally:
-        for _, process in running.values():
+        for _, process, _ in running.values():
             process.terminate()
-        for _, process in running.values():
+        for _, process, _ in running.values():
             process.join()
 
 
@@ -179,7 +178,7 @@ def _lost(task: Task, how: str) -> Ended:
 
 def _run_on_ray(
     tasks: Sequence[Task], options: EngineOptions, tick: Callable[[], None],
-) -> Iterator[Ended]:
+) -> Generator[Ended, None, None]:
     ray = _started_ray(options.processes)
     # max_calls: a process for each job, as here.
     remote = ray.remote(
@@ -208,7 +207,7 @@ def _started_ray(processes: int) -> Any:
         raise EngineError(
             '--engine ray needs Ray, which is not installed: pip install ditta_ros[ray]') from None
     os.environ.setdefault('RAY_USAGE_STATS_ENABLED', '0')
-    here = {} if 'RAY_ADDRESS' in os.environ else {
+    here: dict[str, Any] = {} if 'RAY_ADDRESS' in os.environ else {
         'address': 'local', 'num_cpus': processes, 'include_dashboard': False}
     before = signal.getsignal(signal.SIGTERM)
     try:

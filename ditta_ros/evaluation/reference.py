@@ -17,6 +17,7 @@ class Kept:
 
     backbone: nn.Module | None = None
     rgb: Tensor | None = None
+    mean: Tensor | None = None  # of the normalisation, which a warm-up may change
     features: Features | None = None
 
 
@@ -32,7 +33,7 @@ class KeepingSegmenter(Segmenter):
     def encode(self, frame: Frame | Tensor) -> Features:
         """Run the backbone."""
         features = super().encode(frame)
-        self.kept.backbone = self.backbone
+        self.kept.backbone, self.kept.mean = self.backbone, self.mean
         self.kept.rgb = frame.rgb if isinstance(frame, Frame) else frame
         self.kept.features = features
         return features
@@ -48,7 +49,7 @@ class BorrowingSegmenter(Segmenter):
         """Return what the method's segmenter made of the image just now, else run the backbone."""
         rgb = frame.rgb if isinstance(frame, Frame) else frame
         kept = self.kept
-        if (kept.features is not None and kept.rgb is not None
+        if (kept.features is not None and kept.rgb is not None and kept.mean is self.mean
                 and kept.backbone is self.backbone and torch.equal(kept.rgb, rgb)):
             return kept.features
         return super().encode(frame)

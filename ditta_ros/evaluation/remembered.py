@@ -17,7 +17,8 @@ from ditta_ros.tracker import Masks, MaskTracker, Started
 class RememberingSegmenter(Segmenter):
     """A segmenter that encodes a stamp once and returns the same features from then on."""
 
-    remembered: dict[int, Features] = field(default_factory=dict)
+    # By stamp, and by the normalisation, which a warm-up may change.
+    remembered: dict[tuple[int, tuple[float, ...]], Features] = field(default_factory=dict)
 
     @classmethod
     def around(cls, segmenter: Segmenter) -> RememberingSegmenter:
@@ -27,9 +28,10 @@ class RememberingSegmenter(Segmenter):
     def encode(self, frame: Frame | Tensor) -> Features:
         """Run the backbone over a frame whose stamp is new, else return what it gave."""
         assert isinstance(frame, Frame)  # a bare image has no stamp to know it by
-        if frame.stamp_ns not in self.remembered:
-            self.remembered[frame.stamp_ns] = super().encode(frame)
-        return self.remembered[frame.stamp_ns]
+        key = frame.stamp_ns, tuple(self.mean.flatten().tolist())
+        if key not in self.remembered:
+            self.remembered[key] = super().encode(frame)
+        return self.remembered[key]
 
 
 class RememberingTracker:

@@ -8,6 +8,7 @@
 ``images=DIR,labels=DIR,rate=10``      the same with folders of any name (``folders``)
 ``bag/``, ``bag.mcap``, ``bag.db3``    a rosbag2, raw or compressed images
 ``world:seed=7,shift=noise:0.5``       the demo world, with truth
+``crops:folder=DIR,still=NAME``        a labelled still under a moving crop, with truth (``crops``)
 ``VSPW_480p/data/VIDEO``               a video of VSPW, with truth
 ``..._gtFine_labelIds.png``            the snippet around a labelled frame of Cityscapes, which
                                        alone has truth; ``..._gtFine_labelTrainIds.png`` as well
@@ -37,6 +38,7 @@ import cv2
 from ditta_ros.demo.shifts import Shift, parse
 from ditta_ros.demo.world import stream
 from ditta_ros.evaluation.bags import bag_source
+from ditta_ros.evaluation.crops import crops_source
 from ditta_ros.evaluation.datasets import (
     cityscapes_snippets,
     cityscapes_source,
@@ -59,8 +61,8 @@ def open_source(spec: str, topic: str = '', truth_topic: str = '') -> Source:
     ``topic`` and ``truth_topic`` choose a bag's images and labels; empty: the only image topic,
     and ``/camera/label`` where the bag has it.  Raises SourceError.
     """
-    if spec == 'world' or spec.startswith('world:'):
-        return world_source(spec)
+    if spec == 'world' or spec.startswith(('world:', 'crops:')):
+        return crops_source(spec) if spec.startswith('crops:') else world_source(spec)
     if spec.startswith('images='):
         return given_folders_source(spec)
     path = Path(spec)

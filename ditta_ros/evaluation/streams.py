@@ -30,7 +30,8 @@ from ditta_ros.evaluation.scores import Scorer, Scores
 from ditta_ros.evaluation.source import Source, SourceError
 from ditta_ros.evaluation.sources import world_source
 from ditta_ros.frame import Frame
-from ditta_ros.session import Session, open_session
+from ditta_ros.opening import open_session
+from ditta_ros.session import Session
 from ditta_ros.settings import SettingError, from_flat
 from ditta_ros.warm_up import length_frames
 

@@ -21,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from ditta_ros.device import choose_device
 from ditta_ros.errors import ModelError
 from ditta_ros.evaluation.overrides import parse_overrides
 from ditta_ros.evaluation.processes import run_with_bar
@@ -30,7 +31,7 @@ from ditta_ros.evaluation.source import SourceError
 from ditta_ros.evaluation.sources import world_source
 from ditta_ros.evaluation.streams import plain_json, score, stream_parser
 from ditta_ros.segmenter import Segmenter
-from ditta_ros.session import Session, choose_device
+from ditta_ros.session import Session
 from ditta_ros.settings import SettingError, Settings, from_flat
 from ditta_ros.tracker import Sam2Tracker
 from ditta_ros.warm_up import length_frames

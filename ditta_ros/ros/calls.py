@@ -9,11 +9,12 @@ from typing import Any, TypeVar
 
 import cv2
 
+from ditta_ros import faults
+
 T = TypeVar('T')
 
-# What drivers, allocators and numerics raise.  Anything else is a mistake in the program: it
-# ends the thread with its traceback, and the node with it.
-FAULTS = (ArithmeticError, MemoryError, OSError, RuntimeError, ValueError, cv2.error)
+# Anything else is a mistake in the program.
+FAULTS = (*faults.FAULTS, cv2.error)
 
 
 class Calls:

@@ -151,11 +151,15 @@ def adaptation_status(now: Reading, before: Reading) -> DiagnosticStatus:
         findings.append((WARN, f'steps that failed: {faults}, see the log'))
     if status['starved']:
         findings.append((WARN, status['starved']))
+    if status.get('abandoned'):
+        findings.append((WARN, status['why']))
+    if status.get('drift'):
+        findings.append((WARN, f'labels have become worse: {status["drift"]}'))
     why = status.get('why', '')
     well = f'{status["phase"]}: {why}' if why else status['phase']
     shown = (
         'phase', 'model', 'objects', 'warm_up_frames', 'warm_up_restarts', 'adaptation_steps',
-        'adaptation_steps_planned', 'adaptation_faults', 'promoted', 'why')
+        'adaptation_steps_planned', 'adaptation_faults', 'last_fault', 'promoted', 'drift', 'why')
     return _status('adaptation', findings, well, {
         **{name.replace('_', ' '): status[name] for name in shown if name in status},
         **{f'loss, {name}': value for name, value in status.get('losses', {}).items()}})

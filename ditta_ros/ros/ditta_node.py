@@ -31,6 +31,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from ditta_ros.device import release_unused
 from ditta_ros.frame import Frame
 from ditta_ros.groups import Groups
+from ditta_ros.opening import open_session
 from ditta_ros.ros import parameters, qos, services
 from ditta_ros.ros.diagnostics import Diagnostics
 from ditta_ros.ros.lifecycle import transition
@@ -38,7 +39,7 @@ from ditta_ros.ros.messages import CameraImage, check
 from ditta_ros.ros.outputs import Outputs
 from ditta_ros.ros.reader import Reader
 from ditta_ros.ros.worker import Worker
-from ditta_ros.session import Segmentation, Session, open_session
+from ditta_ros.session import Segmentation, Session
 from ditta_ros.settings import Settings
 
 WATCH_S = 1.0

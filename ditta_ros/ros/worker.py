@@ -47,6 +47,9 @@ class Stream(Protocol):
     def status(self) -> dict[str, Any]:
         """Return what there is to tell, in JSON's types."""
 
+    def abandon(self, why: str) -> None:
+        """Do no more adaptation work for now; labels go on."""
+
 
 class Worker(Generic[M]):
     """Labels the newest message with ``session`` on its own thread.
@@ -154,7 +157,9 @@ class Worker(Generic[M]):
             return {
                 **self._session_status,
                 'frames_received': self._received, 'frames_labelled': self._labelled,
-                'dropped': dict(self._dropped), 'adaptation_faults': self._adaptation_faults,
+                'dropped': dict(self._dropped),
+                'adaptation_faults': self._adaptation_faults + self._session_status.get(
+                    'adaptation_faults', 0),
                 'input_hz': round(self._pacing.rate_hz(time.monotonic()), 1),
                 'latency_ms': self._latency.summary_ms(), 'engine_ms': self._engine.summary_ms(),
                 'starved': self._pacing.starved}
@@ -229,6 +234,11 @@ class Worker(Generic[M]):
             self._resting = True
             self._complaints.say(
                 f'adaptation step dropped: {type(error).__name__}: {error}', error)
+        except Exception as error:
+            # A mistake in the program; but labels do not need the adaptation, and go on.
+            self._adaptation_faults += 1
+            log.exception('the adaptation ended with a mistake in the program: please report it')
+            self._session.abandon(f'{type(error).__name__}: {error}')
         if done or self._resting:  # one that failed took its time, too
             with self._wake:
                 self._pacing.finished(

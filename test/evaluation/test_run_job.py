@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from rich.progress import Progress
 
+from ditta_ros.demo.world import NAMES, PALETTE
 from ditta_ros.evaluation.bags import bag_source
 from ditta_ros.evaluation.make_bag import write_bag
 from ditta_ros.evaluation.outcome import MASK_TOPIC, Job, Outcome, Run
@@ -17,7 +19,8 @@ from ditta_ros.evaluation.run_job import run_job
 from ditta_ros.evaluation.source import SourceError
 from ditta_ros.evaluation.sources import open_source
 from ditta_ros.evaluation.streams import score
-from ditta_ros.session import open_session
+from ditta_ros.labels import UNLABELLED
+from ditta_ros.opening import open_session
 from ditta_ros.settings import from_flat
 from evaluations import VALUES, WORLD, numbers
 
@@ -121,6 +124,25 @@ def test_truth_is_not_needed(tmp_path: Path) -> None:
     outcome, _ = run(tmp_path, 'iss', source=str(tmp_path / 'images'))
     assert outcome.evaluated == 0 and outcome.miou_of_frame == ()
     assert str(outcome.scores.miou) == 'nan' and outcome.scores.flicker == alone(0).flicker
+
+
+@pytest.mark.parametrize('method', ['iss', 'ditta'])
+def test_a_mapping_leaves_out_the_classes_that_it_does_not_evaluate(
+    method: str, tmp_path: Path,
+) -> None:
+    others = [name for name in NAMES if name != 'sign']
+    (tmp_path / 'labels.yaml').write_text(''.join(
+        f'{name}: {rgb}\n' for name, rgb in zip(NAMES, PALETTE.tolist(), strict=True)))
+    (tmp_path / 'mapping.yaml').write_text('target: labels.yaml\nclasses:\n' + ''.join(
+        f'  {name}: [{name}]\n' for name in others))
+    job = Job(WORLD, method, '25%', values=VALUES)
+    outcome = run_job(job, Run((), mapping=str(tmp_path / 'mapping.yaml')), tmp_path, print)
+    sign = NAMES.index('sign')
+    assert outcome.class_names == NAMES and outcome.truth_as[sign] == UNLABELLED
+    assert [name for name, iou in zip(NAMES, outcome.scores.class_iou, strict=True)
+            if math.isnan(iou)] == ['sign']
+    for mask in bag_source(tmp_path / job.key, MASK_TOPIC):
+        assert not (mask.rgb == sign).any()
 
 
 @pytest.mark.parametrize('warm_up', ['8 frames', '100 s'])

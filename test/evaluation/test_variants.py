@@ -15,9 +15,9 @@ from ditta_ros.evaluation.sources import world_source
 from ditta_ros.evaluation.streams import score
 from ditta_ros.evaluation.variants import Job, Outcome, change, main, run, table
 from ditta_ros.frame import Frame
+from ditta_ros.opening import open_session
 from ditta_ros.prompts import Prompt
 from ditta_ros.segmenter import Segmenter
-from ditta_ros.session import open_session
 from ditta_ros.settings import SettingError, from_flat
 from fakes import InstanceTracker
 from random_models import save_random_segformer

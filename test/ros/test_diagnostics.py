@@ -115,6 +115,11 @@ def test_the_values_of_inference() -> None:
      (OK, 'frozen: better on 4 of 5 frames')),
     ({'starved': 'it stands still'}, (WARN, 'it stands still')),
     ({'adaptation_faults': 2}, (WARN, 'steps that failed: 2, see the log')),
+    ({'abandoned': True, 'why': 'adaptation abandoned: no memory'},
+     (WARN, 'adaptation abandoned: no memory')),
+    ({'abandoned': False, 'drift': ''}, (OK, 'adapt')),
+    ({'drift': 'flicker 0.30, at first 0.10, for 100 frames'},
+     (WARN, 'labels have become worse: flicker 0.30, at first 0.10, for 100 frames')),
 ])
 def test_adaptation(changes: dict[str, Any], expected: tuple[bytes, str]) -> None:
     assert told(adaptation_status(Reading(worker_status(**changes)), BEFORE)) == expected

@@ -10,8 +10,9 @@ import pytest
 from sensor_msgs.msg import CompressedImage, Image
 
 from ditta_ros.frame import Frame
+from ditta_ros.opening import open_session
 from ditta_ros.ros.messages import ENCODINGS, PLANAR, compressed_to_rgb, to_rgb
-from ditta_ros.session import Session, open_session
+from ditta_ros.session import Session
 from ditta_ros.settings import from_flat
 from images import LOSSLESS, compress, encode
 from live_node import Camera, camera_before, given, header, picture, reliable, running_node

@@ -169,6 +169,36 @@ def test_after_a_fault_in_the_adaptation_it_waits_for_the_next_frame(rig: Rig) -
     assert rig.counts() == {'received': 2, 'labelled': 2}
 
 
+def test_a_mistake_in_the_adaptation_ends_it_and_labels_go_on(
+    rig: Rig, caplog: pytest.LogCaptureFixture,
+) -> None:
+    rig.start()
+    rig.stream.hold.clear()
+    rig.worker.offer(1)
+    until(lambda: rig.stream.calls == ['feed 1'])
+    rig.stream.units = 100
+    rig.stream.faults['work'] = AttributeError('no such thing')
+    rig.stream.hold.set()
+    until(lambda: rig.stream.calls[1:] == ['work', 'abandon AttributeError: no such thing'])
+    rig.worker.offer(2)
+    until(lambda: rig.counts() == {'received': 2, 'labelled': 2})
+    assert not rig.worker.died
+    assert rig.worker.status()['adaptation_faults'] == 1
+    record, = caplog.records
+    assert record.getMessage() == (
+        'the adaptation ended with a mistake in the program: please report it')
+    assert record.exc_info is not None
+
+
+def test_faults_that_the_session_bore_are_counted_too(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(
+        rig.stream, 'status', lambda: {'phase': 'adapt', 'adaptation_faults': 3})
+    rig.start()
+    assert rig.worker.status()['adaptation_faults'] == 3
+
+
 def test_it_stops_and_starts_again_and_counts_on(rig: Rig) -> None:
     rig.start()
     rig.worker.offer(1)

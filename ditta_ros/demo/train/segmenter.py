@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +12,12 @@ import torch
 import torch.nn.functional as F
 from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
+from ditta_ros.colours import Colours
 from ditta_ros.demo.train.parallel import Worker
 from ditta_ros.demo.train.pool import Pool, open_pool
 from ditta_ros.demo.train.progress import Tell
 from ditta_ros.demo.world import NAMES, PALETTE
+from ditta_ros.segmenter_files import COLOURS
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -77,6 +80,8 @@ def train(worker: Worker, plan: SegmenterPlan, pool_folder: Path, out: Path, tel
         if worker.rank == 0:
             tell(step + 1, plan.steps, f'loss {running:.3f}')
     if worker.rank == 0:
+        pictures = [torch.from_numpy(np.array(clip[0])) for clip in pool.rgb]
+        setattr(model.config, COLOURS, dataclasses.asdict(Colours.of(pictures)))
         model.eval().save_pretrained(out)
 
 

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor
 
 from ditta_ros.adaptation import Adapter, Sample
-from ditta_ros.evaluation.baselines.kept import kept
 from ditta_ros.evaluation.baselines.true_frame import TrueFrame
 from ditta_ros.frame import Frame
+from ditta_ros.kept_features import kept
 from ditta_ros.labeller import IssLabeller, TemporalLabeller
 from ditta_ros.labels import UNLABELLED
 from ditta_ros.mapping import ClassMapping

@@ -1,0 +1,75 @@
+"""Ceilings that an earlier run has measured: they do not depend on the variants."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ditta_ros.evaluation.bed.cells import Cell
+from ditta_ros.evaluation.bed.reached import Reached
+from ditta_ros.evaluation.bed.streams import Stream
+from ditta_ros.evaluation.json_values import JsonError, from_json, to_json
+from ditta_ros.evaluation.source import SourceError
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a run has measured of one stream and warm-up, whatever its variants were."""
+
+    stream: Stream
+    warm_up_percent: float
+    iss: Reached
+    ceiling: Reached
+
+
+@dataclass(frozen=True)
+class _Run:
+    cells: tuple[Known, ...]
+    ceiling: Mapping[str, Any]
+
+
+Place = tuple[Stream, float]
+
+
+def read_known(path: Path, ceiling: Mapping[str, Any]) -> dict[Place, Known]:
+    """Return the ceilings in a run's ``bed.json``, taught by the parameters ``ceiling``.
+
+    Raises SourceError where the file is none, or its ceilings were taught otherwise.
+    """
+    try:
+        read = from_json(_Run, json.loads(path.read_text(encoding='utf-8')))
+    except (OSError, ValueError, JsonError) as error:
+        raise SourceError(
+            f'--ceilings {path}: must be the bed.json of a run with ceilings: {error}') from None
+    if dict(read.ceiling) != to_json(ceiling):
+        raise SourceError(
+            f'--ceilings {path}: ceilings must be taught by {dict(ceiling)}, got '
+            f'{dict(read.ceiling)}: measure them anew')
+    return {(known.stream, known.warm_up_percent): known for known in read.cells}
+
+
+def has_all(
+    known: Mapping[Place, Known], stream: Stream, warm_ups_percent: Sequence[float],
+) -> bool:
+    """Whether the ceilings of a stream are known after all the warm-ups."""
+    return all((stream, percent) in known for percent in warm_ups_percent)
+
+
+def with_known(cells: Sequence[Cell], known: Mapping[Place, Known]) -> list[Cell]:
+    """Return ``cells`` with their ceilings; raises SourceError where the streams have changed."""
+    done = []
+    for cell in cells:
+        found = known.get((cell.stream, cell.warm_up_percent))
+        if cell.ceiling is None and found is not None:
+            if to_json(found.iss) != to_json(cell.iss):
+                raise SourceError(
+                    f'{cell.stream.spec}: the plain model must reach what it did when the '
+                    f'ceilings were measured, mIoU {found.iss.miou}, got {cell.iss.miou}: '
+                    'measure them anew')
+            cell = dataclasses.replace(cell, ceiling=found.ceiling)  # noqa: PLW2901 - completed
+        done.append(cell)
+    return done

@@ -1,0 +1,39 @@
+"""Variants by name, in sets: ``--set NAME`` runs one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ditta_ros.evaluation.overrides import parse_overrides
+from ditta_ros.settings import SettingError
+
+DEFAULT_SET = 'profiles'
+# Each variant differs from the defaults in its parameters.
+SETS: dict[str, Mapping[str, Sequence[str]]] = {
+    DEFAULT_SET: {
+        'defaults': (),
+        'paper': ('adaptation.learning_rate=1e-3', 'adaptation.distill_on=probabilities'),
+    },
+}
+# What the true labels are learnt with: the same whatever the variants are.
+CEILING = ('adaptation.learning_rate=2e-4', 'adaptation.passes=5', 'adaptation.batch_norm=train',
+           'adaptation.distill_on=logits', 'adaptation.when=after_warm_up')
+
+
+def chosen_variants(name: str, given: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return parameters by variant: the set ``name``, or ``given`` as ``'NAME: KEY=VALUE ...'``.
+
+    Raises SettingError for a set or parameter that there is not, or a name given twice.
+    """
+    if not given:
+        if name not in SETS:
+            raise SettingError(f'--set must be one of {", ".join(SETS)}, got {name!r}')
+        return {each: parse_overrides(items) for each, items in SETS[name].items()}
+    chosen: dict[str, dict[str, Any]] = {}
+    for text in given:
+        each, _, items = text.partition(':')
+        if each.strip() in chosen:
+            raise SettingError(f'--variant {each.strip()!r} is given twice: name it otherwise')
+        chosen[each.strip()] = parse_overrides(items.split())
+    return chosen

@@ -1,0 +1,95 @@
+"""The model that labels a stream now, and the frozen one that teaches."""
+
+from __future__ import annotations
+
+import torch
+
+from ditta_ros.checkpoint import Adapted
+from ditta_ros.drift import Drift
+from ditta_ros.frame import Frame
+from ditta_ros.labeller import IssLabeller, Labelled, TemporalLabeller
+from ditta_ros.labels import LabelSet
+from ditta_ros.mapping import ClassMapping
+from ditta_ros.segmenter import Segmenter
+
+
+class ModelInForce:
+    """The frozen segmenter, or an adapted head; one is exchanged for the other between two frames.
+
+    ``drift`` watches the labels of the model that is in force.
+    """
+
+    def __init__(
+        self, segmenter: Segmenter, mapping: ClassMapping | None, drift_window_frames: int,
+    ) -> None:
+        """With a ``mapping`` labels are of its target classes, but for ``teach``."""
+        self.adapted: Adapted | None = None
+        self._segmenter = segmenter
+        self._mapping = mapping
+        self._drift_window_frames = drift_window_frames
+        self._last: tuple[int, tuple[int, int]] | None = None  # stamp and size
+        self._teacher = IssLabeller(segmenter.head)
+        self._iss = self._teacher if mapping is None else IssLabeller(segmenter.head, mapping)
+        self.put_back()
+
+    @property
+    def label_set(self) -> LabelSet:
+        """Names and colours of the labels."""
+        return self._segmenter.label_set if self._mapping is None else self._mapping.label_set
+
+    @property
+    def name(self) -> str:
+        """The kind of the model: 'iss' or 'adapted'."""
+        return self._labeller.name
+
+    def follow(self, frame: Frame) -> str:
+        """Note that ``frame`` comes next; say why it does not go on where the last one was, or ''.
+
+        A jump is told once; what to ``forget`` for it is the caller's.
+        """
+        last, self._last = self._last, (frame.stamp_ns, frame.size_px)
+        if last is None:
+            return ''
+        stamp_ns, size_px = last
+        if frame.stamp_ns < stamp_ns:
+            return f'the stamp went back by {(stamp_ns - frame.stamp_ns) / 1e9:.3f} s'
+        if frame.size_px != size_px:
+            return f'the frame size changed from {size_px} to {frame.size_px} (H, W)'
+        return ''
+
+    @torch.no_grad()
+    def label(self, frame: Frame, tau: float) -> Labelled:
+        """Label the next frame."""
+        features = self._encoder.encode(frame)
+        return Labelled(features, *self._labeller.label(features, frame.size_px, tau))
+
+    @torch.no_grad()
+    def teach(self, frame: Frame, labelled: Labelled, tau: float) -> Labelled:
+        """Return what the frozen segmenter makes of a frame that the model in force labelled."""
+        if self._labeller is self._teacher:
+            return labelled
+        recoloured = self._encoder is not self._segmenter
+        features = self._segmenter.encode(frame) if recoloured else labelled.features
+        return Labelled(features, *self._teacher.label(features, frame.size_px, tau))
+
+    def put(self, adapted: Adapted) -> None:
+        """Label with an adapted head from now on."""
+        labeller = TemporalLabeller(adapted.head, self._mapping)
+        self._labeller: IssLabeller | TemporalLabeller = labeller
+        self._encoder = self._segmenter.recoloured(adapted.provenance.seen_colours())
+        self.adapted = adapted
+        self.watch_anew()
+
+    def put_back(self) -> None:
+        """Label with the frozen segmenter from now on."""
+        self._labeller, self._encoder, self.adapted = self._iss, self._segmenter, None
+        self.watch_anew()
+
+    def watch_anew(self) -> None:
+        """Take the labels to come for the measure of drift."""
+        self.drift = Drift(self._drift_window_frames)
+
+    def forget(self) -> None:
+        """Drop the frame before: the next one does not follow it."""
+        self._labeller.forget()
+        self.drift.forget()

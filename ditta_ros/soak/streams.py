@@ -1,0 +1,149 @@
+"""The engine over streams that do not end, and the memory that the process has meanwhile."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+from dataclasses import dataclass, field
+from itertools import count
+from typing import NamedTuple
+
+import psutil
+import torch
+
+from ditta_ros.demo.world import stream
+from ditta_ros.frame import Frame
+from ditta_ros.segmenter import Segmenter
+from ditta_ros.session import Phase, Session
+from ditta_ros.settings import AdaptationSettings, Settings, TrackerSettings, WarmUpSettings
+from ditta_ros.soak.tick import Tick
+from ditta_ros.tracker import Sam2Tracker
+
+SIDES_PX = (64, 96)  # (H, W): the smaller, the more frames in an hour
+SCENE_FRAMES = 50  # of the demo world, shown again and again
+PERIOD_NS = 100_000_000
+WARM_UP_FRAMES = 3
+TRACKER_SIDE_PX = 96
+SAMPLES = 400  # of memory in a series, about
+SETTINGS = Settings(
+    warm_up=WarmUpSettings(amount=float(WARM_UP_FRAMES)),
+    adaptation=AdaptationSettings(passes=1),
+    tracker=TrackerSettings(
+        image_size_px=TRACKER_SIDE_PX, max_objects=4, backward_buffer_frames=WARM_UP_FRAMES))
+
+
+class EndedError(RuntimeError):
+    """A stream did not go on as it must; the message says what came."""
+
+
+@dataclass
+class Series:
+    """Resident memory of this process, in MB (1e6 bytes), after so many units."""
+
+    what: str  # the units: 'frames' or 'warm-ups'
+    units: list[int] = field(default_factory=list)
+    memory_mb: list[float] = field(default_factory=list)
+
+    def sample(self, unit: int) -> None:
+        """Add the memory of now, without what is free and the allocator only keeps."""
+        gc.collect()
+        trim()
+        self.units.append(unit)
+        self.memory_mb.append(psutil.Process().memory_info().rss / 1e6)
+
+
+def trim() -> None:
+    """Give pages that nothing uses back to the system, where the allocator is glibc's.
+
+    It keeps some, by chance more of them now and then, which looks like a slow leak.
+    """
+    give_back = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    if give_back is not None:
+        give_back(0)
+
+
+class Streamed(NamedTuple):
+    """What came of a stream: its memory, and how many of the frames fed were not labelled."""
+
+    memory: Series
+    fed: int
+    lost: int
+
+
+class Camera:
+    """Small frames of the demo world, again and again, each with a later stamp."""
+
+    def __init__(self) -> None:
+        height, width = SIDES_PX
+        pictures = [picture.rgb for picture in stream(7, SCENE_FRAMES)]
+        rows, columns = (
+            torch.linspace(0, size - 1, side).round().long()
+            for size, side in zip(pictures[0].shape[:2], (height, width), strict=True))
+        self._pictures = [torch.from_numpy(rgb)[rows][:, columns] for rgb in pictures]
+        self._numbers = count()
+
+    def next(self) -> Frame:
+        """Return the next frame."""
+        number = next(self._numbers)
+        return Frame(
+            number * PERIOD_NS, 'camera', self._pictures[number % SCENE_FRAMES].contiguous())
+
+
+def open_session() -> Session:
+    """Open a session on the embedded models."""
+    tracker = Sam2Tracker.load(SETTINGS.tracker, 'cpu')
+    return Session(SETTINGS, Segmenter.load(''), tracker)
+
+
+def label_for_long(frames: int, tick: Tick) -> Streamed:
+    """Label so many frames with the model that one warm-up made, frozen."""
+    session, camera = open_session(), Camera()
+    _warm_up(session, camera)
+    memory, lost = Series('frames'), 0
+    every = max(frames // SAMPLES, 1)
+    for number in range(1, frames + 1):
+        lost += _lost(session, camera.next())
+        if number % every == 0:
+            memory.sample(number)
+            tick(f'frame {number} of {frames}, {memory.memory_mb[-1]:.1f} MB')
+    session.close()
+    return Streamed(memory, frames, lost)
+
+
+def warm_up_often(warm_ups: int, tick: Tick) -> Streamed:
+    """Warm up and learn so many times, from the frozen segmenter or from what was learnt."""
+    session, camera = open_session(), Camera()
+    memory, lost, fed = Series('warm-ups'), 0, 0
+    for number in range(1, warm_ups + 1):
+        lost += _warm_up(session, camera)
+        fed += WARM_UP_FRAMES
+        memory.sample(number)
+        tick(f'warm-up {number} of {warm_ups}, {memory.memory_mb[-1]:.1f} MB')
+        if number % 2:
+            session.start_warm_up()
+        else:
+            session.reset()
+    session.close()
+    return Streamed(memory, fed, lost)
+
+
+def _warm_up(session: Session, camera: Camera) -> int:
+    """Walk through one warm-up to its end; return how many frames were not labelled."""
+    lost = 0
+    for _ in range(WARM_UP_FRAMES):
+        lost += _lost(session, camera.next())
+        while session.work():
+            pass
+    session.end_of_stream()
+    while session.work():
+        pass
+    if session.phase is not Phase.FROZEN:
+        raise EndedError(
+            f'a warm-up of {WARM_UP_FRAMES} frames must end, got {session.status()["why"]}')
+    return lost
+
+
+def _lost(session: Session, frame: Frame) -> bool:
+    """Label a frame; return whether it got no label of its size and stamp."""
+    made = session.feed(frame)
+    return tuple(made.label.shape) != frame.size_px or made.stamp_ns != frame.stamp_ns
