@@ -50,8 +50,8 @@ class Losses:
     distill: float
     distill_add: float
     contrast: float
-    anchor: float
-    total: float  # their sum, the last two weighted
+    total: float  # the sum of all terms, contrast and anchor weighted
+    anchor: float = 0.0  # the divergence from the frozen segmenter
 
 
 def distill_label(object_label: Tensor, iss_label: Tensor) -> Tensor:
@@ -225,7 +225,7 @@ class Adapter:
         self.optimiser.step()
         self.average.update_parameters(self.head)
         return Losses(
-            distill.item(), distill_add.item(), contrast.item(), anchor.item(), total.item())
+            distill.item(), distill_add.item(), contrast.item(), total.item(), anchor.item())
 
     def _anchor(self, features: Features, logits: Tensor) -> Tensor:
         """Mean divergence KL(frozen || live) of the last frame's probabilities, on the grid."""

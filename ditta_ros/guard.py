@@ -20,7 +20,9 @@ from ditta_ros.labeller import TemporalLabeller
 from ditta_ros.segmenter import Head
 
 LEAST_HELD_OUT = 2
-MORE_FLICKER = 0.005  # share of pixels: less is noise
+# Shares of the pixels, below which a difference is noise.
+LESS_AGREEMENT = 0.01
+MORE_FLICKER = 0.005
 LEAST_DIVERSITY = 0.8  # of the teacher's
 KNOWN_SHARE = 0.01  # of the pixels: a class that the teacher sees so much of must not vanish
 VANISHED = 0.2  # of what the teacher sees of it
@@ -82,8 +84,8 @@ def judge(learnt: Evidence, iss: Evidence, teacher: Evidence) -> Verdict:
     diversity = f'diversity {learnt.diversity:.2f}, its teacher {teacher.diversity:.2f} nats'
     vanished = ((teacher.shares >= KNOWN_SHARE)
                 & (learnt.shares < VANISHED * teacher.shares)).nonzero().flatten().tolist()
-    if not math.isfinite(learnt.agreement) or learnt.agreement < iss.agreement:
-        return Verdict(False, f'it agrees no better: {agrees}')
+    if not math.isfinite(learnt.agreement) or learnt.agreement < iss.agreement - LESS_AGREEMENT:
+        return Verdict(False, f'it agrees less: {agrees}')
     if learnt.flicker > iss.flicker + MORE_FLICKER:
         return Verdict(False, f'it flickers more: {flickers}')
     if learnt.diversity < LEAST_DIVERSITY * teacher.diversity:

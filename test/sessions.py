@@ -30,7 +30,9 @@ def session(segmenter: Segmenter, amount: float = WARM_UP, passes: int = 2,
     instance[:, :, size_px[1] // 2:] = 2
     settings = Settings(
         warm_up=WarmUpSettings(amount=amount),
-        adaptation=AdaptationSettings(passes=passes, learning_rate=1e-2))
+        adaptation=AdaptationSettings(
+            passes=passes, learning_rate=1e-2, batch_norm='train', held_out_percent=0.0,
+            learnt_share=1.0))
     return Session(settings, segmenter, InstanceTracker(instance))
 
 

@@ -175,7 +175,7 @@ def test_the_losses_of_a_step_by_their_definition(head, sample, batch_norm, dist
     twin = copy.deepcopy(head)
     twin.batch_norm.train(batch_norm == 'train')
     settings = AdaptationSettings(
-        contrast_weight=0.5, distill_on=distill_on, batch_norm=batch_norm)
+        contrast_weight=0.5, distill_on=distill_on, batch_norm=batch_norm, anchor_weight=0.0)
     losses = Adapter(head, settings).step(sample)
 
     first, second, third, fourth = (

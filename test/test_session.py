@@ -76,7 +76,7 @@ def test_learning_while_the_warm_up_goes_on(
     monkeypatch.setattr(Adapter, 'step', watched)
     walk = session(segmenter, amount=4.0)
     walk.settings = dataclasses.replace(walk.settings, adaptation=AdaptationSettings(
-        passes=2, when='while_warming_up'))
+        passes=2, when='while_warming_up', held_out_percent=0.0))
     frames = stream()
     names = {float(segmenter.encode(frame)[0].sum()): t for t, frame in enumerate(frames)}
     assert len(names) == len(frames)
@@ -182,7 +182,8 @@ def test_the_warm_ups_features_wait_as_told(
     monkeypatch.setattr(Adapter, 'step', lambda self, sample: waiting.append(sample.features))
     settings = Settings(
         warm_up=WarmUpSettings(amount=2),
-        adaptation=AdaptationSettings(passes=1, features_device='cpu', features_dtype=dtype))
+        adaptation=AdaptationSettings(
+            passes=1, features_device='cpu', features_dtype=dtype, held_out_percent=0.0))
     walk = Session(settings, segmenter, InstanceTracker(
         torch.ones((FRAMES, *SIZE_PX), dtype=torch.int64)))
     frames = stream(2)
@@ -203,7 +204,7 @@ def test_large_frames_are_segmented_small_and_labelled_in_their_own_size(
     instance = torch.ones((FRAMES, *small), dtype=torch.int64)
     settings = Settings(
         segmenter=SegmenterSettings(max_side_px=128), warm_up=WarmUpSettings(amount=2),
-        adaptation=AdaptationSettings(passes=1))
+        adaptation=AdaptationSettings(passes=1, held_out_percent=0.0))
     walk = Session(settings, segmenter, InstanceTracker(instance))
     plain = Session(Settings(warm_up=WarmUpSettings(amount=0.0)), segmenter, None)
     for frame in stream(size_px=large):

@@ -193,7 +193,7 @@ def test_restart_leaves_learning_and_the_adapted_model(segmenter: Segmenter) -> 
 def test_the_next_unit_is_what_work_does(segmenter: Segmenter) -> None:
     walk = session(segmenter, amount=4.0)
     walk.settings = dataclasses.replace(walk.settings, adaptation=AdaptationSettings(
-        passes=2, when='while_warming_up'))
+        passes=2, when='while_warming_up', held_out_percent=0.0))
     assert walk.next_unit == 'none'
     units = []
     for frame in stream()[:4]:
@@ -253,7 +253,7 @@ def test_a_head_that_could_not_learn_is_not_used(
     monkeypatch.setattr(Adapter, 'step', fail)
     walk = session(segmenter)
     walk.settings = dataclasses.replace(walk.settings, adaptation=AdaptationSettings(
-        passes=2, max_bad_steps=100))
+        passes=2, max_bad_steps=100, held_out_percent=0.0))
     for frame in stream()[:WARM_UP]:
         walk.feed(frame)
     finish(walk)

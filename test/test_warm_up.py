@@ -31,7 +31,7 @@ def warm_up(instance: torch.Tensor, amount: float, unit: str = 'frames',
     settings = Settings(
         warm_up=WarmUpSettings(unit=unit, amount=amount),
         # Or the margin around the left object would cover all of the right one.
-        targets=TargetSettings(covered_margin_px=0))
+        targets=TargetSettings(covered_margin_px=0, protect_from=1.0))
     return WarmUp(settings, InstanceTracker(instance, buffer_frames), 3, SIZE_PX)
 
 

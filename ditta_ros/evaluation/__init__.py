@@ -9,6 +9,7 @@ bag_reader.py       the messages of a rosbag2, past damaged ones
 folders.py          images with labels in folders
 image_files.py      images and label images as arrays
 datasets.py         VSPW and Cityscapes as they are unpacked
+crops.py            a labelled still under a moving crop
 topics.py           names and types of topics in bags
 make_bag.py         ``ros2 run ditta_ros make_bag SOURCE OUT``
 
@@ -27,6 +28,7 @@ report/             the report of a run: HTML, JSON, Markdown, and a bag
 settings against each other, on the demo world
 streams.py          plain SegFormer against DiTTA over many seeds
 variants.py         settings of DiTTA, on streams that are paired
+bed/                fixed streams with bars: variants, targets, rare classes
 ==================  ===============================================================
 
 Helpers: ``overrides`` (parameters from the command line), ``processes``, ``progress``,

@@ -27,7 +27,8 @@ class RememberingSegmenter(Segmenter):
 
     def encode(self, frame: Frame | Tensor) -> Features:
         """Run the backbone over a frame whose stamp is new, else return what it gave."""
-        assert isinstance(frame, Frame)  # a bare image has no stamp to know it by
+        if not isinstance(frame, Frame):  # a bare image has no stamp to know it by
+            return super().encode(frame)
         key = frame.stamp_ns, tuple(self.mean.flatten().tolist())
         if key not in self.remembered:
             self.remembered[key] = super().encode(frame)

@@ -18,8 +18,8 @@ from torch import Tensor
 from ditta_ros import adaptation
 from ditta_ros.adaptation import Adapter
 from ditta_ros.frame import Frame
+from ditta_ros.model_in_force import Labelled, ModelInForce
 from ditta_ros.ros import node
-from ditta_ros.segmenter import Features, Segmenter
 from ditta_ros.session import Segmentation, Session
 from ditta_ros.tracker import Sam2Tracker
 
@@ -53,19 +53,19 @@ def loss_not_a_number() -> None:
     def spoiled(scores: Tensor, _: Tensor) -> Tensor:
         return scores.sum() * torch.nan
 
-    adaptation.distill_loss = spoiled
+    _replace(adaptation, 'distill_loss', spoiled)
 
 
 def labels_out_of_memory() -> None:
-    """One frame of the warm-up cannot be encoded while the adaptation holds its memory."""
-    encode, calls = Segmenter.encode, _Count()
+    """One frame of the warm-up cannot be labelled while the adaptation holds its memory."""
+    label, calls = ModelInForce.label, _Count()
 
-    def short(self: Segmenter, frame: Frame) -> Features:
+    def short(self: ModelInForce, frame: Frame, tau: float) -> Labelled:
         if calls.next() == SHORT_FRAME:
             raise torch.OutOfMemoryError('injected: CUDA out of memory')
-        return encode(self, frame)
+        return label(self, frame, tau)
 
-    Segmenter.encode = short  # type: ignore[method-assign]
+    _replace(ModelInForce, 'label', short)
 
 
 def slow_frame() -> None:
@@ -77,7 +77,7 @@ def slow_frame() -> None:
             time.sleep(SLOW_S)
         return feed(self, frame)
 
-    Session.feed = slow  # type: ignore[method-assign]
+    _replace(Session, 'feed', slow)
 
 
 def disk_full() -> None:
@@ -108,7 +108,11 @@ def _always(owner: type, method: str, kind: type[Exception], text: str) -> None:
     def fail(*_: Any) -> None:
         raise kind(text)
 
-    setattr(owner, method, fail)
+    _replace(owner, method, fail)
+
+
+def _replace(owner: Any, name: str, function: Callable[..., Any]) -> None:
+    setattr(owner, name, function)
 
 
 def main() -> int:

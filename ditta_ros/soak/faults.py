@@ -6,16 +6,23 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ditta_ros.soak.fault import Fault
 
+NAMES = (
+    'the tracker raises', 'out of memory in the tracker', 'out of memory in learning',
+    'out of memory in labelling', 'the loss is NaN', 'the adaptation dies of a mistake',
+    'a frame takes ten periods', 'the camera stops for a minute', 'stamps go back',
+    'the disk is full while saving')
 LOG_TAIL_CHARACTERS = 2000
 
 
-def inject(folder: Path, tick: Callable[[str], None]) -> list[Fault]:
-    """Return what came of each fault; logs go into ``folder``.
+def inject(
+    folder: Path, tick: Callable[[str], None], names: Sequence[str] = NAMES,
+) -> list[Fault]:
+    """Return what came of each fault that is named; logs go into ``folder``.
 
     ``tick`` is told of each fault that is over.  Raises RuntimeError where the node did not live
     through one.
@@ -26,7 +33,7 @@ def inject(folder: Path, tick: Callable[[str], None]) -> list[Fault]:
     environment = {**process_environment(), 'ROS_DOMAIN_ID': str(1 + os.getpid() % 100)}
     faults, log = [], folder / 'rig.log'
     with log.open('wb') as errors, subprocess.Popen(
-            [sys.executable, '-m', 'ditta_ros.ros.fault_rig', str(folder)], text=True,
+            [sys.executable, '-m', 'ditta_ros.ros.fault_rig', str(folder), *names], text=True,
             stdout=subprocess.PIPE, stderr=errors, env=environment) as process:
         assert process.stdout is not None  # it is a pipe
         for line in process.stdout:

@@ -23,6 +23,7 @@ from ditta_ros.kept_features import kept
 from ditta_ros.labeller import IssLabeller, TemporalLabeller
 from ditta_ros.labels import UNLABELLED
 from ditta_ros.mapping import ClassMapping
+from ditta_ros.matching import match_features
 from ditta_ros.segmenter import Features, Segmenter
 from ditta_ros.settings import Settings
 
@@ -50,6 +51,8 @@ class TrueLabels:
         self.objects = 0
         self._settings = settings
         self._segmenter = segmenter
+        self._matches = (
+            settings.adaptation.add_on_start == 'matching' and not segmenter.has_add_on)
         self._adapter = Adapter(
             copy.deepcopy(segmenter.head),
             dataclasses.replace(settings.adaptation, contrast_weight=0.0))
@@ -77,6 +80,9 @@ class TrueLabels:
         planned = len(taught) * self._settings.adaptation.passes
         if self.steps >= planned:
             return False
+        if self._matches:  # in place, before the first step
+            match_features(self._adapter.head, (each.features for each in self._recorded))
+            self._matches = False
         self._adapter.step(self._sample(taught[self.steps % len(taught)]))
         self.steps += 1
         if self.steps == planned:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ditta_ros.evaluation.overrides import parse_overrides
+from ditta_ros.profiles import PAPER
 from ditta_ros.settings import SettingError
 
 DEFAULT_SET = 'profiles'
@@ -13,12 +14,33 @@ DEFAULT_SET = 'profiles'
 SETS: dict[str, Mapping[str, Sequence[str]]] = {
     DEFAULT_SET: {
         'defaults': (),
-        'paper': ('adaptation.learning_rate=1e-3', 'adaptation.distill_on=probabilities'),
+        'paper': tuple(f'{name}={value}' for name, value in PAPER.items()),
+    },
+    # One lever taken from the defaults at a time; the last row has none of them.
+    'levers': {
+        'defaults': (),
+        'own colours': ('adaptation.colours=keep',),
+        'drawn add-on': ('adaptation.add_on_start=drawn',),
+        'nothing protected': ('targets.protect_from=1',),
+        'no anchor': ('adaptation.anchor_weight=0',),
+        'all that was learnt': ('adaptation.learnt_share=1',),
+        'batch norm train': ('adaptation.batch_norm=train',),
+        'no contrast': ('adaptation.contrast_weight=0',),
+        'rate 1e-3': ('adaptation.learning_rate=1e-3',),
+        'rate 5e-5': ('adaptation.learning_rate=5e-5',),
+        '1 pass': ('adaptation.passes=1',),
+        'no guard': ('adaptation.held_out_percent=0',),
+        'nothing learnt': ('adaptation.learnt_share=0',),
+        'none of them': (
+            'adaptation.colours=keep', 'adaptation.add_on_start=drawn', 'targets.protect_from=1',
+            'adaptation.anchor_weight=0', 'adaptation.learnt_share=1',
+            'adaptation.held_out_percent=0'),
     },
 }
 # What the true labels are learnt with: the same whatever the variants are.
 CEILING = ('adaptation.learning_rate=2e-4', 'adaptation.passes=5', 'adaptation.batch_norm=train',
-           'adaptation.distill_on=logits', 'adaptation.when=after_warm_up')
+           'adaptation.distill_on=logits', 'adaptation.when=after_warm_up',
+           'adaptation.anchor_weight=0')
 
 
 def chosen_variants(name: str, given: Sequence[str]) -> dict[str, dict[str, Any]]:

@@ -51,7 +51,9 @@ class Bar:
         return self.value >= self.least
 
     def __str__(self) -> str:
-        verdict = 'not measured' if math.isnan(self.value) else 'met' if self.met else 'MISSED'
+        if math.isnan(self.value):
+            return f'{self.name} (bar {self.least:+g}): not measured'
+        verdict = 'met' if self.met else 'MISSED'
         return f'{self.name} {self.value:+.2f} (bar {self.least:+g}): {verdict}'
 
 

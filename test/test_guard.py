@@ -1,0 +1,54 @@
+"""The guard: evidence counted by hand, and what it lets pass."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from ditta_ros.guard import Evidence, held_out, judge
+
+
+def label(*rows: str) -> torch.Tensor:
+    return torch.tensor([[int(digit) for digit in row] for row in rows], dtype=torch.uint8)
+
+
+def evidence(agreement: float = 0.9, flicker: float = 0.1, **shares: list[float]) -> Evidence:
+    return Evidence(
+        agreement, flicker, torch.tensor(shares.get('shares', [0.5, 0.3, 0.2]),
+                                         dtype=torch.float64))
+
+
+@pytest.mark.parametrize(('frames', 'percent', 'held'), [
+    (30, 20.0, 6), (9, 20.0, 2), (5, 20.0, 2), (3, 20.0, 2), (2, 20.0, 1), (1, 20.0, 0),
+    (0, 20.0, 0), (30, 0.0, 0), (10, 90.0, 9)])
+def test_how_many_frames_are_held_out(frames: int, percent: float, held: int) -> None:
+    assert held_out(frames, percent) == held
+
+
+def test_evidence_counted_by_hand() -> None:
+    labels = [label('0011', '2222'), label('0001', '2222'), label('0001', '2211')]
+    targets = [label('0001', '2221'), label('0001', '2211')]
+    found = Evidence.of(labels, targets, 3)
+    assert found.agreement == pytest.approx((7 / 8 + 1) / 2)  # of the last two frames
+    assert found.flicker == pytest.approx((1 / 8 + 2 / 8) / 2)  # of all three
+    assert found.shares.tolist() == pytest.approx([6 / 16, 4 / 16, 6 / 16])
+
+
+def test_what_agrees_holds_still_and_keeps_its_classes_is_promoted() -> None:
+    verdict = judge(evidence(0.95, 0.05), evidence(0.9, 0.1), evidence())
+    assert verdict.promoted
+    assert 'held-out targets 0.950, ISS 0.900' in verdict.why
+    assert judge(evidence(0.891), evidence(0.9), evidence()).promoted  # a difference of noise
+
+
+@pytest.mark.parametrize(('learnt', 'said'), [
+    (evidence(agreement=0.88), 'it agrees less'),
+    (evidence(agreement=float('nan')), 'it agrees less'),
+    (evidence(flicker=0.11), 'it flickers more'),
+    (evidence(shares=[0.98, 0.01, 0.01]), 'its labels have collapsed'),
+    (evidence(shares=[0.4, 0.4, 0.17, 0.03]), 'it lost class 3')])
+def test_what_is_worse_is_not_promoted(learnt: Evidence, said: str) -> None:
+    teacher = evidence(shares=[0.3, 0.3, 0.2, 0.2][:len(learnt.shares)])
+    verdict = judge(learnt, evidence(0.9, 0.1), teacher)
+    assert not verdict.promoted
+    assert said in verdict.why
