@@ -38,9 +38,7 @@ def test_queries_and_keys_are_white_and_score_themselves_as_wanted(head: Head) -
 
 def test_logits_of_a_scene_that_stands_still_are_carried_in_place(head: Head) -> None:
     """Drawn layers mix 121 positions, matched ones keep most of each position's own."""
-    first, *others = frames(1)[0]
-    # Nothing from the coarser stages, in which neighbours are alike.
-    features = (first, *(torch.zeros_like(each) for each in others))
+    features = frames(1)[0]
     logits = torch.zeros(1, 3, 24, 32)
     logits[0, 0, 10, 10] = 1.0  # a thin thing
 
@@ -50,8 +48,9 @@ def test_logits_of_a_scene_that_stands_still_are_carried_in_place(head: Head) ->
 
     drawn = copy.deepcopy(head)
     match_features(head, [features])
-    assert carried(drawn) < 0.1
-    assert carried(head) > 0.8
+    assert carried(drawn) == pytest.approx(1 / 121, rel=0.5)
+    # Not all of it: neighbours have most of their coarse features in common.
+    assert carried(head) > 10 * carried(drawn)
 
 
 def test_a_feature_that_never_varies_does_not_blow_up(head: Head) -> None:
