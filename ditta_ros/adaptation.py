@@ -254,9 +254,9 @@ class Adapter:
                 'adaptation.learning_rate')
 
     def _learnt(self) -> Learnt:
-        return Learnt(*(copy.deepcopy(state) for state in (
-            self.head.state_dict(), self.average.state_dict(), self.optimiser.state_dict())),
-            dict(self.bank.prototypes))
+        return Learnt(
+            copy.deepcopy(self.head.state_dict()), copy.deepcopy(self.average.state_dict()),
+            copy.deepcopy(self.optimiser.state_dict()), dict(self.bank.prototypes))
 
     def _restore(self, before: Learnt) -> None:
         self.head.load_state_dict(before.head)

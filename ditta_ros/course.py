@@ -220,13 +220,18 @@ class Course:
             self.verdict = self._trial.verdict()
 
 
-def unfit(head: Head, done: Progress) -> str:
-    """Say why a head that has learnt cannot be used; '' where it can."""
+def unfit(head: Head, done: Progress, verdict: Verdict | None) -> str:
+    """Say why a head that has learnt cannot be used; '' where it can.
+
+    ``verdict`` is the guard's; None: it was not asked.
+    """
     if done.steps_planned and not done.steps:
         return f'none of {done.steps_planned} steps of learning went well: see the errors'
     if not_finite(head.state_dict()):
         return (f'after {done.steps} steps the weights were not finite, so they are not used: '
                 'lower adaptation.learning_rate')
+    if verdict is not None and not verdict.promoted:
+        return f'not promoted by the guard: {verdict.why}'
     return ''
 
 

@@ -42,10 +42,9 @@ def match_features(head: Head, frames: Iterable[Features]) -> None:
     covariance = products / count - torch.outer(mean, mean)
     whitening = _whitening(covariance)
     for mlp in (head.query_mlp, head.key_mlp):
-        mlp[0].weight.copy_(torch.eye(len(mean)))
-        mlp[0].bias.zero_()
-        mlp[2].weight.copy_(whitening)
-        mlp[2].bias.copy_(-whitening @ mean)
+        mlp.load_state_dict({
+            '0.weight': torch.eye(len(mean)), '0.bias': torch.zeros(len(mean)),
+            '2.weight': whitening, '2.bias': -whitening @ mean})
 
 
 def _whitening(covariance: Tensor) -> Tensor:

@@ -23,7 +23,8 @@ def open_session(settings: Settings) -> Session:
     tracker = Sam2Tracker.load(settings.tracker, device) if adapts else None
     if tracker is not None:
         check_budget(settings, segmenter.head, tracker)
-    session = Session(settings, segmenter, tracker)
+    session = Session(
+        settings, segmenter, tracker, tracker_sha256=tracker.sha256() if tracker else '')
     if settings.checkpoint.load_at_start:
         _load_at_start(session, settings.checkpoint.path)
     return session

@@ -58,14 +58,16 @@ def _check_events(text: str) -> None:
             depth -= 1
         if depth > MAX_DEPTH:
             raise PlainYamlError(f'it may nest {MAX_DEPTH} levels at most, got more{_at(event)}')
-        if getattr(event, 'anchor', None) is not None:
+        anchor, tag = getattr(event, 'anchor', None), getattr(event, 'tag', None)
+        if anchor is not None:
             raise PlainYamlError(
-                f'it may have no anchors and aliases, got {event.anchor!r}{_at(event)}: write '
+                f'it may have no anchors and aliases, got {anchor!r}{_at(event)}: write '
                 'out what it stands for')
-        if getattr(event, 'tag', None) is not None:
+        if tag is not None:
             raise PlainYamlError(
-                f'it may have no tags, got {event.tag!r}{_at(event)}: leave it out')
+                f'it may have no tags, got {tag!r}{_at(event)}: leave it out')
 
 
 def _at(event: yaml.Event) -> str:
-    return f' in line {event.start_mark.line + 1}'
+    mark = event.start_mark
+    return '' if mark is None else f' in line {mark.line + 1}'

@@ -272,16 +272,11 @@ class Session:
 
     def _promote(self, course: Course, why: str) -> None:
         """Put the head that has learnt in force, where learning went well."""
-        head, done = course.finish(), course.progress
-        fault = unfit(head, done)
+        head, done, verdict = course.finish(), course.progress, course.verdict
+        fault = unfit(head, done, verdict)
         if fault:
-            _log.error('the model in force goes on: %s', fault)
+            _log.warning('the model in force goes on: %s', fault)
             self._settle(fault)
-            return
-        verdict = course.verdict
-        if verdict is not None and not verdict.promoted:
-            _log.warning('the model in force goes on, as the guard found: %s', verdict.why)
-            self._settle(f'not promoted by the guard: {verdict.why}')
             return
         provenance = Provenance.of(
             self._base_sha256, self._segmenter.label_set.names, self.settings, done,

@@ -189,8 +189,8 @@ class AdaptationSettings(Checked):
         100, 'frames whose mean is compared with the mean of as many at first; it must be worse '
         'for as many frames in a row', 'frames', low=10, high=100000)
     readapt_min_interval_s: float = setting(
-        600.0, "time between a model's freezing and a new warm-up because of drift, at least; by "
-        "the images' stamps", 's', low=0.0, high=1e6, live=True)
+        600.0, 'time from when a model came in force to a new warm-up because of drift, at least; '
+        "by the images' stamps", 's', low=0.0, high=1e6, live=True)
 
 
 @dataclass(frozen=True)

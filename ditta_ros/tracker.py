@@ -19,6 +19,7 @@ from torch import Tensor
 from ditta_ros.cohort import Cohort, Embedding, bool_masks, mask_input, point_input
 from ditta_ros.errors import ModelError, one_line
 from ditta_ros.prompts import Prompt
+from ditta_ros.provenance import digest
 from ditta_ros.sam2_config import read_config
 from ditta_ros.sam2_files import find_tracker
 from ditta_ros.sam2_shortcuts import take_shortcuts
@@ -145,6 +146,14 @@ class Sam2Tracker:
         each = (model.num_maskmem * model.mem_dim * grid
                 + (model.max_obj_ptrs_in_encoder + 1) * model.hidden_dim) * FLOAT32_BYTES
         return (embedding * (1 + waiting * scale) + 2 * objects * each) / 1e6
+
+    def sha256(self) -> str:
+        """Return the digest of the model's weights, in hex."""
+        return digest(self._model.state_dict())
+
+    def keep_past(self, frames: int) -> None:
+        """Keep the image features of so many past frames from now on, the newest ones."""
+        self._embeddings = deque(self._embeddings, maxlen=frames + 1)
 
     def start(self, size_px: tuple[int, int]) -> None:
         """Forget everything; frames of ``size_px`` (H, W) follow."""

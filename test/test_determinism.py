@@ -29,7 +29,8 @@ from ditta_ros.settings import from_flat
 session = open_session(from_flat({
     'segmenter.device': 'cpu', 'segmenter.max_side_px': 96, 'tracker.image_size_px': 96,
     'warm_up.amount': float(sys.argv[2]), 'adaptation.passes': 2,
-    'adaptation.learning_rate': 1e-3, 'adaptation.seed': int(sys.argv[3])}))
+    'adaptation.held_out_percent': 0.0, 'adaptation.learning_rate': 1e-3,
+    'adaptation.seed': int(sys.argv[3])}))
 masks = hashlib.sha256()
 for shown in bag_source(Path(sys.argv[1])):
     made = session.feed(Frame.from_array(shown.rgb, shown.stamp_ns))

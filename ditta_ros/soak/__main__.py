@@ -7,12 +7,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 import torch
 from rich.console import Console
+from rich.status import Status
 
 from ditta_ros.bench.machine import machine
 from ditta_ros.soak import streams
@@ -78,8 +80,7 @@ def parts(options: Options) -> Iterator[Part]:
     share, rest = divmod(options.inputs, len(READERS))
     for index, reader in enumerate(READERS if options.inputs else ()):
         inputs = share + (index < rest)
-        yield f'inputs: {reader}', lambda result, tick, reader=reader, inputs=inputs: (
-            result.fuzzed.append(fuzz(reader, inputs, options.seed, tick)))
+        yield f'inputs: {reader}', partial(_fuzz, reader, inputs, options.seed)
 
 
 def run(asked: Iterator[Part], result: Result, console: Console) -> None:
@@ -88,7 +89,15 @@ def run(asked: Iterator[Part], result: Result, console: Console) -> None:
         if not console.is_terminal:
             console.print(title, markup=False)
         with console.status(title) as status:
-            do(result, lambda doing, title=title: status.update(f'{title}: {doing}'))
+            do(result, partial(_show, status, title))
+
+
+def _fuzz(reader: str, inputs: int, seed: int, result: Result, tick: Tick) -> None:
+    result.fuzzed.append(fuzz(reader, inputs, seed, tick))
+
+
+def _show(status: Status, title: str, doing: str) -> None:
+    status.update(f'{title}: {doing}')
 
 
 def _inject(folder: Path, tick: Tick) -> list[Fault]:

@@ -76,7 +76,8 @@ def _child(reader: str, inputs: int, seed: int, answer: Connection) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     logging.disable(logging.CRITICAL)
     torch.set_num_threads(1)
-    read, defects = 0, {}
+    read = 0
+    defects: dict[str, int] = {}
     with TemporaryDirectory() as folder:
         feed = READERS[reader](Path(folder))
         with little_memory():

@@ -24,6 +24,7 @@ from ditta_ros.soak.tick import Tick
 DIM = 256  # a file of 2 MB: it takes long enough to write that a kill may come in between
 WINDOW_SAVES = 4.0  # a kill comes within the time of so many saves
 MARKS = (1, 2)  # of the two heads that are saved in turns
+PARTS = '.*.part'
 PATIENCE_S = 120.0
 
 
@@ -42,12 +43,16 @@ class Killed:
 
 
 def kill(kills: int, seed: int, folder: Path, tick: Tick) -> Killed:
-    """Kill so many processes (SIGKILL), each at a random moment of saving, into ``folder``."""
+    """Kill so many processes (SIGKILL), each at a random moment of saving, into ``folder``.
+
+    Every other one is killed as soon as it has begun to write.
+    """
     segmenter, path = small_segmenter(DIM), folder / 'head.safetensors'
     provenance = Provenance.of(
         base_hash(segmenter), segmenter.label_set.names, Settings(), Progress())
-    begun_s = time.monotonic()
-    save(path, marked(segmenter.head, provenance, MARKS[0]))
+    for mark in MARKS:  # the first takes longer than all others
+        begun_s = time.monotonic()
+        save(path, marked(segmenter.head, provenance, mark))
     window_s = WINDOW_SAVES * (time.monotonic() - begun_s)
     # Forked from a process that has imported torch and computed nothing.
     children = multiprocessing.get_context('forkserver')
@@ -61,12 +66,15 @@ def kill(kills: int, seed: int, folder: Path, tick: Tick) -> Killed:
         if not ours.poll(PATIENCE_S):
             process.kill()
             raise TimeoutError(f'a process did not begin to save within {PATIENCE_S:g} s')
-        time.sleep(moments.uniform(0, window_s))
+        if index % 2:
+            _await_half_a_file(folder, window_s)
+        else:
+            time.sleep(moments.uniform(0, window_s))
         process.kill()
         process.join()
         fault = _fault(path, segmenter, provenance.base_sha256)
         wrong += [fault] if fault else []
-        left_over.append(len(list(folder.glob('.*.part'))))
+        left_over.append(len(list(folder.glob(PARTS))))
         tick(f'kill {index + 1} of {kills}')
     halfway = sum(left > 0 for left in left_over)
     return Killed(kills, halfway, max(left_over), tuple(wrong))
@@ -90,6 +98,12 @@ def _save_in_turns(
     while True:
         for each in heads:
             save(path, each)
+
+
+def _await_half_a_file(folder: Path, at_most_s: float) -> None:
+    before, end_s = set(folder.glob(PARTS)), time.monotonic() + at_most_s
+    while set(folder.glob(PARTS)) <= before and time.monotonic() < end_s:
+        pass  # to sleep would be to miss it
 
 
 def _fault(path: Path, segmenter: Segmenter, base_sha256: str) -> str:

@@ -27,7 +27,7 @@ TRACKER_SIDE_PX = 96
 SAMPLES = 400  # of memory in a series, about
 SETTINGS = Settings(
     warm_up=WarmUpSettings(amount=float(WARM_UP_FRAMES)),
-    adaptation=AdaptationSettings(passes=1),
+    adaptation=AdaptationSettings(passes=1, held_out_percent=0.0),  # what has learnt is used
     tracker=TrackerSettings(
         image_size_px=TRACKER_SIDE_PX, max_objects=4, backward_buffer_frames=WARM_UP_FRAMES))
 

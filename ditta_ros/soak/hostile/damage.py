@@ -52,7 +52,7 @@ def changed_tree(random: Random, tree: Any) -> Any:
         del copied[key]
     elif change == 1 and isinstance(copied, dict):
         copied[random.choice(TEXTS)] = copied[random.choice(keys)]
-    elif change == 1:
+    elif change == 1 and isinstance(copied, list):
         copied.append(copied[random.choice(keys)])
     else:
         copied[key] = changed_tree(random, copied[key])
