@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ditta_ros.errors import one_line
 from ditta_ros.labels import LabelSet
+from ditta_ros.plain_yaml import PlainYamlError, plain_text, plain_value
 
 
 class ClassFileError(ValueError):
@@ -24,12 +24,12 @@ def read_mapping(what: str, path: str | Path, like: str) -> dict[Any, Any]:
     ``what`` begins every error, ``like`` is a file to write it like.  Raises ClassFileError.
     """
     try:
-        text = Path(path).read_text(encoding='utf-8')
-        repeated = next(_repeated(yaml.compose(text, yaml.SafeLoader)), None)
-        entries = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = plain_text(path)
+        entries = plain_value(text)
+    except PlainYamlError as error:
         raise ClassFileError(
-            f'{what} cannot be read ({one_line(error)}): give a yaml file like {like}') from error
+            f'{what} cannot be read ({error}): give a yaml file like {like}') from error
+    repeated = next(_repeated(yaml.compose(text, yaml.SafeLoader)), None)
     if repeated is not None:
         raise ClassFileError(f'{what}: {repeated!r} is there twice: keep one of them')
     if not isinstance(entries, dict) or not entries:

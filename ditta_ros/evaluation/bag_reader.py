@@ -42,12 +42,25 @@ def open_bag(path: Path) -> Iterator[AnyReader]:
     try:
         reader = AnyReader([path], default_typestore=store)
         reader.open()
+        _check_metadata(reader)
     except BROKEN as error:
         raise _broken(path, error) from error
     try:
         yield reader
     finally:
         reader.close()
+
+
+def _check_metadata(reader: AnyReader) -> None:
+    """Raise TypeError where metadata.yaml, which rosbags believes, has values of another type."""
+    for each in reader.connections:
+        if not (isinstance(each.topic, str) and isinstance(each.msgtype, str)
+                and isinstance(each.msgcount, int)):
+            raise TypeError(
+                f'a topic must have a name, a type and a number of messages, got {each.topic!r}, '
+                f'{each.msgtype!r}, {each.msgcount!r}')
+    if not isinstance(reader.duration, int):
+        raise TypeError(f'a duration must be in nanoseconds, got {reader.duration!r}')
 
 
 def messages(
