@@ -7,7 +7,8 @@ import dataclasses
 from ditta_ros.evaluation.outcome import Outcome
 
 WORLD = 'world:seed=21,shift=noise:0.5,frames=8'
-VALUES = {'adaptation.passes': 1, 'segmenter.max_side_px': 128}
+VALUES = {
+    'adaptation.passes': 1, 'adaptation.held_out_percent': 0.0, 'segmenter.max_side_px': 128}
 # What depends on the machine and the hour.
 MEASURED = ('latencies', 'adaptation_s', 'peak_memory_mb', 'provenance')
 

@@ -94,8 +94,9 @@ def run(job: Job) -> Outcome:
     adapted = {}
     trackers: dict[Settings, RememberingTracker] = {}
     for name, each in settings.items():
-        # Masks may be repeated where nothing but the adaptation differs.
-        same = dataclasses.replace(each, adaptation=first.adaptation)
+        # Masks may be repeated where nothing but the adaptation, to the same colours, differs.
+        same = dataclasses.replace(each, adaptation=dataclasses.replace(
+            first.adaptation, colours=each.adaptation.colours))
         if same not in trackers:
             trackers[same] = RememberingTracker(Sam2Tracker.load(each.tracker, device))
         adapted[name] = score(Session(each, segmenter, trackers[same]), source, warm_up_frames)

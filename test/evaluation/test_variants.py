@@ -23,7 +23,8 @@ from fakes import InstanceTracker
 from random_models import save_random_segformer
 
 SPEC = 'world:seed=3,shift=noise:0.5,frames=10'
-COMMON = {'warm_up.amount': 3.0, 'adaptation.passes': 1}
+COMMON = {
+    'warm_up.amount': 3.0, 'adaptation.passes': 1, 'adaptation.held_out_percent': 0.0}
 
 
 def test_a_variant_is_scored_as_the_session_alone_would_be() -> None:

@@ -39,7 +39,8 @@ def test_the_statistics_by_hand(batch, segmenter, frames) -> None:
 def test_it_is_what_the_learning_does_to_them_at_step_size_0(
     segmenter, frames, fed, state, changed,
 ) -> None:
-    rule = AdaptationSettings(learning_rate=0.0, passes=2, contrast_weight=0.0)
+    rule = AdaptationSettings(
+        learning_rate=0.0, passes=2, contrast_weight=0.0, batch_norm='train')
     adapter = Adapter(copy.deepcopy(segmenter.head), rule)
     features = [segmenter.encode(frame) for frame in frames[:3]]
     nothing = torch.zeros(frames[0].size_px, dtype=torch.uint8)

@@ -24,7 +24,8 @@ from ditta_ros.settings import SettingError, from_flat
 from ditta_ros.tracker import Sam2Tracker
 
 WARM_UP = 3
-VALUES = {'warm_up.amount': float(WARM_UP), 'adaptation.passes': 2}
+VALUES = {
+    'warm_up.amount': float(WARM_UP), 'adaptation.passes': 2, 'adaptation.held_out_percent': 0.0}
 SETTINGS = from_flat(VALUES)
 LEARNT = [name for name in METHODS if name not in ('iss', 'ditta')]
 

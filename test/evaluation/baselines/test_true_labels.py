@@ -15,7 +15,9 @@ from ditta_ros.frame import Frame
 from ditta_ros.labeller import IssLabeller
 from ditta_ros.settings import AdaptationSettings, from_flat
 
-VALUES = {'warm_up.amount': 3.0, 'adaptation.passes': 2, 'adaptation.learning_rate': 1e-3}
+VALUES = {
+    'warm_up.amount': 3.0, 'adaptation.passes': 2, 'adaptation.learning_rate': 1e-3,
+    'adaptation.add_on_start': 'drawn'}
 SETTINGS = from_flat(VALUES)
 
 

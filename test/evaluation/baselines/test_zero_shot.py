@@ -12,7 +12,7 @@ from ditta_ros.tracker import Sam2Tracker
 from ditta_ros.warm_up import WarmUp
 
 WARM_UP = 4
-SETTINGS = from_flat({'warm_up.amount': float(WARM_UP), 'tau': 0.6})
+SETTINGS = from_flat({'warm_up.amount': float(WARM_UP), 'tau': 0.6, 'targets.protect_from': 1.0})
 
 
 def warmed_up(settings, segmenter, tracker, frames):
@@ -55,7 +55,8 @@ def test_also_with_masks_of_sam2(segmenter, frames, fed) -> None:
 
 def test_also_where_the_past_is_short(segmenter, frames, fed) -> None:
     settings = from_flat({
-        'warm_up.amount': float(WARM_UP), 'tau': 0.6, 'tracker.backward_buffer_frames': 1})
+        'warm_up.amount': float(WARM_UP), 'tau': 0.6, 'targets.protect_from': 1.0,
+        'tracker.backward_buffer_frames': 1})
     tracker = Sam2Tracker.load(settings.tracker, 'cpu')
     check_offline(settings, segmenter, tracker, frames, fed)
 
@@ -107,7 +108,8 @@ def test_labels_do_not_depend_on_when_work_is_done(segmenter, tracker, frames, f
 
 def test_what_it_holds_is_bounded(segmenter, frames, fed) -> None:
     settings = from_flat({
-        'warm_up.amount': float(WARM_UP), 'tau': 0.6, 'tracker.backward_buffer_frames': 2})
+        'warm_up.amount': float(WARM_UP), 'tau': 0.6, 'targets.protect_from': 1.0,
+        'tracker.backward_buffer_frames': 2})
     tracker = Sam2Tracker.load(settings.tracker, 'cpu')
     method = open_method('zero_shot', settings, segmenter, tracker)
     fed(method, frames[:WARM_UP])
