@@ -56,10 +56,10 @@ def run(options: argparse.Namespace, console: Console) -> int:
     _check(options)
     settings = from_flat(parse_overrides(options.overrides))
     segmenter = Segmenter.open(settings.segmenter, 'cpu', settings.adaptation.seed)
-    segmenter, head, origin = _model(options.checkpoint, segmenter)
+    encoder, head, origin = _model(options.checkpoint, segmenter)
     network = (
-        AddOnNetwork(segmenter, head, settings.tau) if options.add_on
-        else PlainNetwork(segmenter, head))
+        AddOnNetwork(encoder, head, settings.tau) if options.add_on
+        else PlainNetwork(encoder, head))
     with console.status(f'exporting {origin["model"]}'):
         write(options.out, network, options.size, options.dynamic, describe(
             segmenter, settings, origin))
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace, console: Console) -> int:
     height, width = options.size
     sizes = [options.size, (2 * height - 1, width + 3)] if options.dynamic else [options.size]
     agreements = [
-        compare(options.out, segmenter, labeller, settings.tau, size_px) for size_px in sizes]
+        compare(options.out, encoder, labeller, settings.tau, size_px) for size_px in sizes]
     for agreement in agreements:
         console.print(f'onnxruntime against torch: {agreement}')
     if all(agreement.good for agreement in agreements):

@@ -57,7 +57,8 @@ def test_what_is_written_is_read() -> None:
     assert read == made
     assert (read.frames, read.objects, read.steps) == (30, 4, 150)
     assert (read.first_stamp_ns, read.last_stamp_ns) == (100, 3000)
-    assert read.losses == {'distill': 0.5, 'distill_add': 0.25, 'contrast': 0.125, 'total': 0.875}
+    assert read.losses == {
+        'distill': 0.5, 'distill_add': 0.25, 'contrast': 0.125, 'total': 0.875, 'anchor': 0.0}
     assert from_flat(read.settings) == Settings(tau=0.7)
     assert read.created_utc.endswith('+00:00')
 
