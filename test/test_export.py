@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 
+from ditta_ros import checkpoint
 from ditta_ros.demo.world import World
 from ditta_ros.export import main
 from ditta_ros.export_check import Agreement, compare
 from ditta_ros.labeller import IssLabeller, TemporalLabeller
+from ditta_ros.provenance import base_hash
 from ditta_ros.segmenter import Segmenter
 from random_models import save_random_segformer
 from sessions import adapted
@@ -69,8 +71,6 @@ def encoder_of(path: Path, segmenter: Segmenter) -> Segmenter:
 
 
 def load_head(path: Path, segmenter: Segmenter) -> torch.nn.Module:
-    from ditta_ros import checkpoint
-    from ditta_ros.provenance import base_hash
     return checkpoint.load(path, segmenter, base_hash(segmenter)).head
 
 
