@@ -47,7 +47,9 @@ def catches(pid: int, signum: signal.Signals) -> bool:
 def camera(domain_id: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Camera]:
     """A camera in front of a node that adapts on its first three images."""
     log = tmp_path_factory.mktemp('node') / 'log.txt'
-    values = given('warm_up.amount:=3', 'adaptation.passes:=1', 'tau:=0.6')
+    values = given(
+        'warm_up.amount:=3', 'adaptation.passes:=1', 'adaptation.held_out_percent:=0.0',
+        'tau:=0.6')
     with (
         running_node(log, *values, *reliable()) as process,
         camera_before(process, log, domain_id) as camera,

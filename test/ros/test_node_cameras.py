@@ -115,7 +115,9 @@ def test_a_camera_that_does_not_go_on_as_before_starts_the_warm_up_again(
     tmp_path: Path, domain_id: int,
 ) -> None:
     log = tmp_path / 'log.txt'
-    values = given('warm_up.amount:=4', 'adaptation.passes:=1', 'tau:=0.6')
+    values = given(
+        'warm_up.amount:=4', 'adaptation.passes:=1', 'adaptation.held_out_percent:=0.0',
+        'tau:=0.6')
     with (
         running_node(log, *CPU, *values, *reliable()) as process,
         camera_before(process, log, domain_id) as camera,

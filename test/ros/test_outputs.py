@@ -132,8 +132,8 @@ def test_a_model_of_300_classes_adapts_and_its_labels_reach_the_mask(
     frames = [Frame(t, 'front', torch.randint(
         0, 256, (*size_px, 3), generator=generator, dtype=torch.uint8)) for t in range(3)]
     session = Session(
-        Settings(warm_up=WarmUpSettings(amount=2.0), adaptation=AdaptationSettings(passes=1),
-                 tau=0.5),
+        Settings(warm_up=WarmUpSettings(amount=2.0), tau=0.5,
+                 adaptation=AdaptationSettings(passes=1, held_out_percent=0.0)),
         segmenter, InstanceTracker(torch.ones((3, *size_px), dtype=torch.int64)))
     outputs = Outputs(pair.node)
     pair.activate()
