@@ -21,7 +21,8 @@ def camera(domain_id: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A camera in front of a node that is not configured yet."""
     log = tmp_path_factory.mktemp('services') / 'log.txt'
     values = given(
-        'autostart:=false', f'warm_up.amount:={WARM_UP_FRAMES}', 'adaptation.passes:=1', 'adaptation.held_out_percent:=0.0',
+        'autostart:=false', f'warm_up.amount:={WARM_UP_FRAMES}', 'adaptation.passes:=1',
+        'adaptation.held_out_percent:=0.0',
         'tau:=0.6')
     with (
         running_node(log, *values, *reliable()) as process,
