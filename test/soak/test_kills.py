@@ -18,7 +18,7 @@ KILLS = 20
 def test_kills_leave_whole_files_and_nothing_that_piles_up(tmp_path: Path) -> None:
     killed = kill(KILLS, seed=0, folder=tmp_path, tick=silent)
     assert (killed.kills, killed.wrong) == (KILLS, ())
-    assert killed.left_over == 1
+    assert killed.left_over <= 1  # of the last kill
     segmenter, path = small_segmenter(DIM), tmp_path / 'head.safetensors'
     loaded = load(path, segmenter, base_hash(segmenter))
     assert loaded.provenance.steps in MARKS
