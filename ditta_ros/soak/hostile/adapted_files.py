@@ -33,9 +33,14 @@ DTYPES = (torch.float16, torch.bfloat16, torch.float64, torch.int64, torch.uint8
 
 
 def small_segmenter(dim: int = 4) -> Segmenter:
-    """Return the embedded segmenter with a head of width ``dim``, so that its file is small."""
+    """Return the embedded segmenter with a head of width ``dim``, so that its file is small.
+
+    The same head each time, or a file of one call would not be for the segmenter of another.
+    """
     embedded = Segmenter.load('')
-    head = Head((2, 2, 2, 2), dim, len(embedded.label_set)).requires_grad_(False).eval()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        head = Head((2, 2, 2, 2), dim, len(embedded.label_set)).requires_grad_(False).eval()
     return replace(embedded, head=head)
 
 
