@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from ditta_ros.kept_features import batch
 from ditta_ros.labels import unlabelled_in
 from ditta_ros.segmenter import (
     Decoded,
@@ -167,10 +168,11 @@ class Adapter:
     """Trains one decode head, in place, on the frames of one warm-up.
 
     ``head`` is the live head, at any time fit to decode; the caller gives a copy of the frozen
-    one.
+    one.  ``before`` is it as it was given.
     """
 
     def __init__(self, head: Head, settings: AdaptationSettings) -> None:
+        self.before = copy.deepcopy(head).requires_grad_(False).eval()
         self.head = head.requires_grad_(True).eval()
         self.settings = settings
         self.average = AveragedModel(
@@ -179,8 +181,6 @@ class Adapter:
         self.momentum = cast(Head, self.average.module)  # averages parameters, not buffers
         self.bank = MemoryBank()
         self.optimiser = torch.optim.AdamW(head.parameters(), lr=settings.learning_rate)
-        self._frozen = (
-            copy.deepcopy(head).requires_grad_(False) if settings.anchor_weight else None)
 
     def step(self, sample: Sample) -> Losses:
         """Take one optimiser step on one frame; return its losses from before the step (Eq. 8).
@@ -229,11 +229,11 @@ class Adapter:
 
     def _anchor(self, features: Features, logits: Tensor) -> Tensor:
         """Mean divergence KL(frozen || live) of the last frame's probabilities, on the grid."""
-        if self._frozen is None:
+        if self.settings.anchor_weight == 0:
             return logits.sum() * 0
         with torch.no_grad():
             first, second, third, fourth = (stage[-1:] for stage in features)
-            before = self._frozen((first, second, third, fourth)).logits.log_softmax(1)
+            before = self.before((first, second, third, fourth)).logits.log_softmax(1)
         now = logits[-1:].log_softmax(1)
         return F.kl_div(now, before, reduction='none', log_target=True).sum(1).mean()
 
@@ -268,12 +268,9 @@ class Adapter:
 
     def _features(self, sample: Sample) -> Features:
         """Return the batch (previous frame, frame), on the head's device."""
-        frames = [sample.features] if sample.previous is None else [
-            sample.previous, sample.features]
-        like = self.head.classifier.weight
-        first, second, third, fourth = (
-            torch.cat(stage).to(like) for stage in zip(*frames, strict=True))
-        return first, second, third, fourth
+        if sample.previous is None:
+            return batch(self.head, sample.features)
+        return batch(self.head, sample.previous, sample.features)
 
     def _scores(self, logits: Tensor, size_px: tuple[int, int]) -> Tensor:
         """Upsample logits [1, C, h, w] to what the distillation loss takes, [C, H, W]."""

@@ -36,8 +36,9 @@ class Calibration:
         self.colours: Colours | None = None
         self._segmenter = segmenter
         self._tau = tau
-        self._labeller = IssLabeller(segmenter.head)
         self._seen: Colours | None = None
+        self._encoder = segmenter  # recolours, once the colours have been seen
+        self._labeller: IssLabeller | None = None
         self._tried: list[Labelled] = []
 
     def try_next(self, pictures: Sequence[Tensor], plain: Sequence[Tensor]) -> list[Labelled]:
@@ -49,7 +50,8 @@ class Calibration:
         """
         if self._seen is None:
             self._seen = Colours.of(pictures)
-        self._tried.append(self._label(pictures[len(self._tried)], self._seen))
+            self._encoder = self._segmenter.recoloured(self._seen)
+        self._tried.append(self.teach(pictures[len(self._tried)]))
         if len(self._tried) < len(pictures):
             return []
         self.settled, tried = True, self._tried
@@ -65,9 +67,14 @@ class Calibration:
                   '%.3f instead of %.3f', after, before)
         return tried
 
+    @torch.no_grad()
     def teach(self, picture: Tensor) -> Labelled:
-        """Return what the frozen segmenter makes of a picture in the colours that were chosen."""
-        return self._label(picture, self.colours)
+        """Return what the frozen segmenter makes of a picture in the colours of its training."""
+        if self._labeller is None:
+            self._labeller = IssLabeller(self._segmenter.head)
+        features = self._encoder.encode(picture)
+        size_px = (picture.shape[0], picture.shape[1])
+        return Labelled(features, *self._labeller.label(features, size_px, self._tau))
 
     def picture(self, picture: Tensor) -> Tensor:
         """Return a picture, uint8 [H, W, 3], in the colours that were chosen."""
@@ -75,9 +82,3 @@ class Calibration:
         if self.colours is None or wanted is None:
             return picture
         return recolour(picture, self.colours, wanted)
-
-    @torch.no_grad()
-    def _label(self, picture: Tensor, seen: Colours | None) -> Labelled:
-        features = self._segmenter.recoloured(seen).encode(picture)
-        size_px = (picture.shape[0], picture.shape[1])
-        return Labelled(features, *self._labeller.label(features, size_px, self._tau))

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from ditta_ros.calibration import Calibration
 from ditta_ros.checkpoint import not_finite
@@ -23,7 +22,7 @@ from ditta_ros.memory_budget import plan_warm_up
 from ditta_ros.segmenter import Features, Head, Segmenter
 from ditta_ros.settings import Settings, WarmUpSettings
 from ditta_ros.tracker import MaskTracker
-from ditta_ros.warm_up import Samples, WarmUp, length_frames
+from ditta_ros.warm_up import WarmUp, length_frames
 
 _log = logging.getLogger(__name__)
 
@@ -52,10 +51,7 @@ class Course:
         self._most_frames: int | None = None  # None: no more than the settings say
         self._warm_up: WarmUp | None = None
         self._lessons: Lessons | None = None
-        self._samples: Samples | None = None  # once they have been tracked
-        self._iss_labels: list[Tensor] = []  # of the frames that the guard judges
-        self._trial: Trial | None = None
-        self._held_out = 0  # frames that the guard judges
+        self._trial: Trial | None = None  # by the guard; None: nothing is held out for it
         self._head: Head | None = None  # as far as it has learnt, once nothing more is learnt
         self._caught_up = False  # all frames so far have been tracked
         endurance.went_well()  # what went wrong before is no fault of this one
@@ -132,8 +128,7 @@ class Course:
         """Record, track and learn nothing more."""
         if self._warm_up is not None:
             self._tracker.stop()
-        self._warm_up = self._lessons = self._samples = self._trial = self._head = None
-        self._iss_labels = []
+        self._warm_up = self._lessons = self._trial = self._head = None
 
     def _begin(self, first: Frame, features: Features) -> None:
         """Make ready for frames like ``first``; raises SettingError where memory is too short."""
@@ -178,8 +173,8 @@ class Course:
 
     def _learn(self, lessons: Lessons) -> bool:
         """Take the next step of learning; once all are taken, have the guard judge."""
-        if not lessons.left and self._trial_waits:
-            self._try(lessons)
+        if not lessons.left and self._trial is not None:
+            self._try(self._trial, lessons)
             return True
         losses = lessons.step()
         self.progress = replace(self.progress, steps=self.progress.steps + 1, losses=losses)
@@ -193,31 +188,29 @@ class Course:
         if tracked or not warm_up.closed:
             self._caught_up = not tracked
             return tracked
-        self._samples, self.colours = warm_up.samples(), self._calibration.colours
-        self._held_out = held_out(
-            warm_up.frames, self._settings.adaptation.held_out_percent)
-        self._iss_labels = warm_up.iss_labels(self._held_out + 1)
+        samples, self.colours = warm_up.samples(), self._calibration.colours
+        held = held_out(warm_up.frames, self._settings.adaptation.held_out_percent)
+        if held:
+            self._trial = Trial(
+                samples, held, warm_up.iss_labels(held + 1), self._settings.tau)
         self._warm_up = None
         if lessons is not None and warm_up.objects:
             self.progress = replace(
-                self.progress, steps_planned=lessons.plan(self._samples, self._held_out))
+                self.progress, steps_planned=lessons.plan(samples, held))
         return True
 
     @property
     def _trial_waits(self) -> bool:
         """Whether what has learnt is still to be judged."""
-        return bool(self._held_out and self.progress.steps and self.verdict is None)
+        return self._trial is not None and self.progress.steps > 0 and self._trial.left > 0
 
-    def _try(self, lessons: Lessons) -> None:
+    def _try(self, trial: Trial, lessons: Lessons) -> None:
         """Have what has learnt label one more of the frames that were held out."""
-        if self._trial is None:
-            assert self._samples is not None  # or there would be nothing to try on
+        if self._head is None:
             self._head = lessons.head()
-            self._trial = Trial(
-                self._head, self._samples, self._held_out, self._iss_labels, self._settings.tau)
-        self._trial.step()
-        if not self._trial.left:
-            self.verdict = self._trial.verdict()
+        trial.step(self._head)
+        if not trial.left:
+            self.verdict = trial.verdict(len(self._segmenter.label_set))
 
 
 def unfit(head: Head, done: Progress, verdict: Verdict | None) -> str:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ditta_ros.adaptation import Sample, distill_label
+from ditta_ros.kept_features import batch
 from ditta_ros.labeller import TemporalLabeller
 from ditta_ros.segmenter import Head
 
@@ -96,22 +97,21 @@ def judge(learnt: Evidence, iss: Evidence, teacher: Evidence) -> Verdict:
 
 
 class Trial:
-    """Labels the held-out frames with a head, one at a time, and judges it.
+    """Has a head label the held-out frames, one at a time, and judges it.
 
     ``samples`` are a warm-up's frames with their final targets, of which the last ``held`` are
     judged; ``iss`` are the plain model's labels [H, W] of these and of the frame before them.
     """
 
     def __init__(
-        self, head: Head, samples: Sequence[Sample], held: int, iss: Sequence[Tensor], tau: float,
+        self, samples: Sequence[Sample], held: int, iss: Sequence[Tensor], tau: float,
     ) -> None:
-        self._labeller = TemporalLabeller(head)
         self._samples = samples
-        self._classes = head.classifier.out_channels
         self._first = len(samples) - held
         self._next = max(self._first - 1, 0)  # the frame before them is labelled, too
         self._iss = iss
         self._tau = tau
+        self._labeller: TemporalLabeller | None = None
         self._labels: list[Tensor] = []
 
     @property
@@ -119,18 +119,20 @@ class Trial:
         """Frames that are still to be labelled."""
         return len(self._samples) - self._next
 
-    def step(self) -> None:
-        """Label the next frame."""
+    def step(self, head: Head) -> None:
+        """Have ``head``, the same one each time, label the next frame."""
+        if self._labeller is None:
+            self._labeller = TemporalLabeller(head)
         sample = self._samples[self._next]
         size_px = (sample.iss_label.shape[0], sample.iss_label.shape[1])
-        self._labels.append(self._labeller.label(sample.features, size_px, self._tau)[0])
+        features = batch(head, sample.features)
+        self._labels.append(self._labeller.label(features, size_px, self._tau)[0])
         self._next += 1
 
-    def verdict(self) -> Verdict:
-        """Judge, once no frame is left."""
+    def verdict(self, classes: int) -> Verdict:
+        """Judge, once no frame is left; ``classes`` is C."""
         judged = [self._samples[t] for t in range(self._first, len(self._samples))]
         targets = [distill_label(each.object_label, each.iss_label) for each in judged]
         return judge(
-            Evidence.of(self._labels, targets, self._classes),
-            Evidence.of(self._iss, targets, self._classes),
-            Evidence.of([each.iss_label for each in judged], targets, self._classes))
+            Evidence.of(self._labels, targets, classes), Evidence.of(self._iss, targets, classes),
+            Evidence.of([each.iss_label for each in judged], targets, classes))

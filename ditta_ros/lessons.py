@@ -57,7 +57,6 @@ class Lessons:
         self._sample_of = sample_of
         self._matches = matches
         self._known = 1  # frames that samples can be had of
-        self._before: Head | None = None  # what has learnt was before its first step
         self._adapter: Adapter | None = None
         self._rounds = 0  # begun while warming up
         self._due: deque[int] = deque()  # frames to learn from next
@@ -77,11 +76,14 @@ class Lessons:
     def plan(self, samples: Sequence[Sample], held_out: int = 0) -> int:
         """Make all that is left to learn due, from ``samples`` with their final targets.
 
-        The last ``held_out`` of them are left out; steps taken while warming up may have had them.
+        The last ``held_out`` of them are left out, unless they have been learnt from while warming
+        up.
 
         Returns how many steps the lessons have altogether, those taken before among them.
         """
-        passes, frames = self._rule.passes, len(samples) - held_out
+        passes, frames = self._rule.passes, len(samples)
+        if self._rule.when == 'after_warm_up':
+            frames -= held_out
         self._known = max(frames, 1)
         if self._rule.when == 'after_warm_up':
             self._due.extend(t for _ in range(passes) for t in range(frames))
@@ -101,15 +103,15 @@ class Lessons:
 
     def head(self) -> Head:
         """Return the head as far as it has learnt, by its ``learnt_share``; it learns no more."""
-        learnt = self._learner().head.requires_grad_(False).eval()
-        share = self._rule.learnt_share
-        if self._before is None or share == 1:
+        adapter, share = self._learner(), self._rule.learnt_share
+        learnt = adapter.head.requires_grad_(False).eval()
+        if share == 1:
             return learnt
-        between = copy.deepcopy(self._before)
+        between = copy.deepcopy(adapter.before)
         after = learnt.state_dict()
         between.load_state_dict({
             name: value.lerp(after[name], share) if value.is_floating_point() else after[name]
-            for name, value in self._before.state_dict().items()})
+            for name, value in adapter.before.state_dict().items()})
         return between
 
     def _learner(self) -> Adapter:
@@ -119,7 +121,6 @@ class Lessons:
             if self._matches:
                 ts = range(0, self._known, -(-self._known // matching.FRAMES))
                 matching.match_features(head, (self._sample_of(t).features for t in ts))
-            self._before = copy.deepcopy(head) if self._rule.learnt_share < 1 else None
             self._adapter = Adapter(head, self._rule)
         return self._adapter
 

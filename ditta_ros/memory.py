@@ -67,8 +67,9 @@ def warm_up_memory(
     height, width = size_px
     pixels = height * width
     label_bytes = label_dtype(head.classifier.weight.shape[0]).itemsize
-    # uint8 RGB, label and target, float32 reliability, int16 object ids
-    per_frame = pixels * (3 + 2 * label_bytes + FLOAT_BYTES + 2)
+    # uint8 RGB, the plain model's label, the teacher's and the target, float32 reliability, int16
+    # object ids
+    per_frame = pixels * (3 + 3 * label_bytes + FLOAT_BYTES + 2)
     kept = sum(stage.nbytes for stage in features)
     return WarmUpMemory(
         frames, frames * kept / 1e6, frames * per_frame / 1e6, tracker_mb,
@@ -79,10 +80,10 @@ def warm_up_memory(
 def head_mb(head: Head) -> float:
     """Return what learning holds beside ``head`` itself, whatever the frames' size.
 
-    A copy that learns, its gradient, its average and the optimiser's two moments; and a copy of
-    all but the gradient, for a step that has to be taken back.
+    A copy that learns, its gradient, its average and the optimiser's two moments; a copy of all
+    but the gradient, for a step that has to be taken back; and the head as it was before.
     """
-    return 9 * FLOAT_BYTES * sum(parameter.numel() for parameter in head.parameters()) / 1e6
+    return 10 * FLOAT_BYTES * sum(parameter.numel() for parameter in head.parameters()) / 1e6
 
 
 def _step_bytes(settings: Settings, head: Head, features: Features, pixels: int) -> int:

@@ -17,6 +17,21 @@ from ditta_ros.rules import Checked, Rule, SettingError, setting
 SMALLEST_MAX_SIDE_PX = 64
 
 
+# Both networks may come from the hub, each with parameters of its own.
+def _revision() -> Any:
+    return setting('', 'branch, tag or commit of a Hugging Face id; empty: its main branch')
+
+
+def _offline() -> Any:
+    return setting(
+        True, 'take a Hugging Face id from the cache alone (ros2 run ditta_ros fetch_models); '
+        'false: configure may download it')
+
+
+def _cache_dir() -> Any:
+    return setting('', "folder of what was downloaded; empty: huggingface_hub's own (HF_HOME)")
+
+
 @dataclass(frozen=True)
 class SegmenterSettings(Checked):
     """The image segmenter (ISS)."""
@@ -25,13 +40,9 @@ class SegmenterSettings(Checked):
     model: str = setting(
         '', 'SegFormer as a transformers directory or a Hugging Face id (nvidia/segformer-b0-'
         'finetuned-ade-512-512); empty: the embedded demo model')
-    revision: str = setting(
-        '', 'branch, tag or commit of a Hugging Face id; empty: its main branch')
-    offline: bool = setting(
-        True, 'take a Hugging Face id from the cache alone (ros2 run ditta_ros fetch_models); '
-        'false: configure may download it')
-    cache_dir: str = setting(
-        '', "folder of what was downloaded; empty: huggingface_hub's own (HF_HOME)")
+    revision: str = _revision()
+    offline: bool = _offline()
+    cache_dir: str = _cache_dir()
     input_size: str = setting(
         'camera', "what the network sees: frames at their own size, or resized as the model's "
         'preprocessor_config.json says, as transformers does',
@@ -63,13 +74,9 @@ class TrackerSettings(Checked):
         '', "SAM 2 model yaml, a file or the name of one of sam2's own (sam2.1_hiera_t.yaml); "
         'empty: the embedded demo model')
     checkpoint: str = setting('', 'SAM 2 weights (.pt or .safetensors) that fit tracker.config')
-    revision: str = setting(
-        '', 'branch, tag or commit of a Hugging Face id; empty: its main branch')
-    offline: bool = setting(
-        True, 'take a Hugging Face id from the cache alone (ros2 run ditta_ros fetch_models); '
-        'false: configure may download it')
-    cache_dir: str = setting(
-        '', "folder of what was downloaded; empty: huggingface_hub's own (HF_HOME)")
+    revision: str = _revision()
+    offline: bool = _offline()
+    cache_dir: str = _cache_dir()
     image_size_px: int = setting(
         0, "side of the square image that SAM 2 sees, a multiple of 32; 0: the configuration's",
         'px', low=0, high=4096)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from ditta_ros.frame import Frame
@@ -51,3 +53,10 @@ def adapted(segmenter: Segmenter) -> Session:
         walk.feed(frame)
         finish(walk)
     return walk
+
+
+def same(one: Session, other: Session, frames: Sequence[Frame] = ()) -> bool:
+    """Whether both label the same frames alike, to the last bit of the reliability."""
+    pairs = [(one.feed(frame), other.feed(frame)) for frame in frames or stream()]
+    return all(torch.equal(a.label, b.label) and torch.equal(a.reliability, b.reliability)
+               for a, b in pairs)

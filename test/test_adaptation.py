@@ -1,18 +1,15 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import math
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel
 
 from ditta_ros.adaptation import (
     Adapter,
-    BadStepError,
     MemoryBank,
     Sample,
     UnitUpsampling,
@@ -20,38 +17,20 @@ from ditta_ros.adaptation import (
     distill_label,
     distill_loss,
 )
-from ditta_ros.segmenter import Decoded, Features, Head, entropy
+from ditta_ros.segmenter import Decoded, Head, entropy
 from ditta_ros.settings import AdaptationSettings
 from ditta_ros.temporal import add_on, decide
-
-SIZE_PX = (40, 56)
-WIDTHS, DIM, CLASSES = (4, 6, 8, 10), 12, 5
-
-
-def features_of(seed: int) -> Features:
-    generator = torch.Generator().manual_seed(seed)
-    first, second, third, fourth = (
-        torch.randn((1, width, height, columns), generator=generator)
-        for width, (height, columns) in zip(
-            WIDTHS, [(10, 14), (5, 7), (3, 4), (2, 2)], strict=True))
-    return first, second, third, fourth
+from small_samples import CLASSES, DIM, SIZE_PX, small_head, small_sample
 
 
 @pytest.fixture
 def sample() -> Sample:
-    """A frame of class 1, with an object of class 3 and one whose class the vote left open."""
-    object_id = torch.zeros(SIZE_PX, dtype=torch.int16)
-    object_id[5:20, 8:30], object_id[25:35, 35:50] = 2, 7
-    object_label = torch.full(SIZE_PX, 255, dtype=torch.uint8)
-    object_label[object_id == 2] = 3
-    iss_label = torch.ones(SIZE_PX, dtype=torch.uint8)
-    return Sample(features_of(0), features_of(1), iss_label, object_id, object_label)
+    return small_sample()
 
 
 @pytest.fixture
 def head() -> Head:
-    torch.manual_seed(0)
-    return Head(WIDTHS, DIM, CLASSES).eval()
+    return small_head()
 
 
 def direct_unit(feature: Tensor) -> Tensor:
@@ -253,50 +232,3 @@ def test_a_step_works_where_the_caller_switched_gradients_off(head, sample) -> N
     with torch.no_grad():
         Adapter(head, AdaptationSettings(batch_norm='train')).step(sample)
     assert not torch.equal(head.fuse.weight, fuse)
-
-
-def everything(adapter: Adapter) -> list[Tensor]:
-    """All that a step changes."""
-    moments = [
-        value for state in adapter.optimiser.state.values() for value in state.values()]
-    return [value.clone() for value in (
-        *adapter.head.state_dict().values(), *adapter.average.state_dict().values(),
-        *moments, *adapter.bank.prototypes.values())]
-
-
-def spoiled(where: str, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> Sample:
-    """Make the next step go wrong; return the sample for it."""
-    def fail(*_: object) -> None:
-        raise torch.OutOfMemoryError('CUDA out of memory')
-
-    if where == 'loss':
-        stages = [torch.full_like(stage, torch.nan) for stage in sample.features]
-        return dataclasses.replace(sample, features=tuple(stages))
-    if where == 'gradient':
-        # Its square root has the value 0 and an infinite gradient there.
-        monkeypatch.setattr('ditta_ros.adaptation.distill_loss', lambda scores, label: (
-            (scores - scores.detach()).square().sum().sqrt()))
-    else:
-        monkeypatch.setattr(AveragedModel, 'update_parameters', fail)
-    return sample
-
-
-@pytest.mark.parametrize('first', [True, False])
-@pytest.mark.parametrize(('where', 'error'), [
-    ('loss', BadStepError), ('gradient', BadStepError), ('average', torch.OutOfMemoryError)])
-def test_a_step_that_goes_wrong_leaves_no_trace(
-    head, sample, monkeypatch, where: str, error: type[Exception], first: bool,
-) -> None:
-    adapter, untouched = (
-        Adapter(each, AdaptationSettings(batch_norm='train'))
-        for each in (head, copy.deepcopy(head)))
-    if not first:
-        adapter.step(sample)
-        untouched.step(sample)
-    before = everything(adapter)
-    with monkeypatch.context() as patch, pytest.raises(error):
-        adapter.step(spoiled(where, sample, patch))
-    after = everything(adapter)
-    assert all(torch.equal(a, b) for a, b in zip(after, before, strict=True))
-    assert not adapter.head.batch_norm.training
-    assert adapter.step(sample) == untouched.step(sample)

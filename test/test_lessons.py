@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
+import torch
 
 from ditta_ros.adaptation import Adapter, Losses
 from ditta_ros.lessons import Lessons, round_of
+from ditta_ros.matching import match_features
 from ditta_ros.segmenter import Head
 from ditta_ros.settings import AdaptationSettings
+from small_samples import small_head, small_sample
 
 LOSSES = Losses(1.0, 0.0, 0.0, 1.0)
 
@@ -74,3 +79,42 @@ def test_the_frozen_head_is_left_alone() -> None:
     assert head is not frozen
     assert not any(parameter.requires_grad for parameter in head.parameters())
     assert not head.training
+
+
+@pytest.mark.parametrize(('when', 'frames'), [('after_warm_up', 2), ('while_warming_up', 3)])
+def test_what_is_held_out_is_not_learnt_from_once_the_warm_up_has_ended(
+    taken: list[str], when: str, frames: int,
+) -> None:
+    course = lessons(when, passes=1)
+    assert course.plan(['a', 'b', 'c'], held_out=1) == frames
+    while course.left:
+        course.step()
+    assert taken == ['a', 'b', 'c'][:frames]
+
+
+@pytest.mark.parametrize('share', [0.0, 0.25, 1.0])
+def test_the_head_in_force_lies_so_far_on_the_way(share: float) -> None:
+    rule = AdaptationSettings(learning_rate=1e-2, batch_norm='train', learnt_share=share)
+    course = Lessons(small_head(), rule, lambda t: small_sample())
+    course.plan([small_sample()])
+    course.step()
+    adapter = course._learner()
+    before, after = (each.state_dict() for each in (adapter.before, adapter.head))
+    for name, value in course.head().state_dict().items():
+        if value.is_floating_point():
+            torch.testing.assert_close(
+                value, before[name] + share * (after[name] - before[name]))
+    assert not torch.equal(before['classifier.weight'], after['classifier.weight'])
+
+
+@pytest.mark.parametrize('matches', [True, False])
+def test_the_add_on_is_matched_before_the_first_step_where_it_is_to_be(matches: bool) -> None:
+    drawn = small_head()
+    course = Lessons(
+        drawn, AdaptationSettings(learning_rate=0.0), lambda t: small_sample(), matches)
+    course.plan([small_sample()])
+    course.step()
+    matched = copy.deepcopy(drawn)
+    match_features(matched, [small_sample().features])
+    wanted = matched if matches else drawn
+    torch.testing.assert_close(course.head().state_dict(), wanted.state_dict())

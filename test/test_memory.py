@@ -21,7 +21,7 @@ def test_what_waits_grows_with_the_frames() -> None:
     memory = warm_up_memory(Settings(), HEAD, FEATURES, SIZE_PX, 20, 3.5)  # type: ignore[arg-type]
     stages = 4 * 10 * 15 + 6 * 5 * 7 + 8 * 2 * 3 + 10 * 1 * 1
     assert memory.features_mb == pytest.approx(20 * stages * 2 / 1e6)
-    assert memory.frames_mb == pytest.approx(20 * 40 * 60 * 11 / 1e6)
+    assert memory.frames_mb == pytest.approx(20 * 40 * 60 * 12 / 1e6)
     assert memory.tracker_mb == 3.5
     assert str(memory).startswith('a warm-up of 20 frames takes up to 4 MB beside the networks')
 

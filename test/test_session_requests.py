@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
 
 from ditta_ros.adaptation import Adapter, Losses, Sample
-from ditta_ros.checkpoint import CheckpointError
-from ditta_ros.opening import open_session
 from ditta_ros.segmenter import Segmenter
 from ditta_ros.session import Phase, RequestError, Session
 from ditta_ros.settings import (
     AdaptationSettings,
-    CheckpointSettings,
-    SegmenterSettings,
-    SettingError,
     Settings,
     WarmUpSettings,
 )
 from fakes import InstanceTracker
 from random_models import save_random_segformer
-from sessions import SIZE_PX, WARM_UP, adapted, finish, session, stream
+from sessions import SIZE_PX, WARM_UP, adapted, finish, same, session, stream
 
 
 @pytest.fixture(scope='module')
@@ -42,25 +35,6 @@ def segmenter(model: Path) -> Segmenter:
 
 def plain(segmenter: Segmenter) -> Session:
     return Session(Settings(warm_up=WarmUpSettings(amount=0.0)), segmenter, None)
-
-
-def open_from(model: Path, path: str | Path) -> Session:
-    return open_session(Settings(
-        segmenter=SegmenterSettings(model=str(model), device='cpu'),
-        warm_up=WarmUpSettings(amount=0.0),
-        checkpoint=CheckpointSettings(path=str(path), load_at_start=True)))
-
-
-def metadata(path: Path) -> dict[str, str]:
-    with safe_open(path, 'pt') as file:
-        return file.metadata()
-
-
-def same(one: Session, other: Session) -> bool:
-    """Whether both label the same frames alike, to the last bit of the reliability."""
-    pairs = [(one.feed(frame), other.feed(frame)) for frame in stream()]
-    return all(torch.equal(a.label, b.label) and torch.equal(a.reliability, b.reliability)
-               for a, b in pairs)
 
 
 def test_a_second_warm_up_is_taught_by_the_frozen_model_and_labelled_by_the_adapted(
@@ -262,56 +236,3 @@ def test_a_head_that_could_not_learn_is_not_used(
         Phase.FROZEN, False, 6)
     assert status['why'].startswith('none of 6 steps of learning went well')
     assert same(walk, plain(segmenter))
-
-
-def test_what_was_saved_labels_at_once_and_alike(segmenter: Segmenter, tmp_path: Path) -> None:
-    walk = adapted(segmenter)
-    path = tmp_path / 'head.safetensors'
-    walk.save(path)
-    other = session(segmenter)
-    other.feed(stream()[0])
-    other.load(path)
-    status = other.status()
-    assert (status['phase'], status['model'], status['unit']) == ('frozen', 'adapted', 'none')
-    assert (status['why'], status['promoted']) == (f'loaded from {path}', True)
-    other.restart('the stream begins')
-    assert same(walk, other)
-    other.save(tmp_path / 'again.safetensors')
-    assert metadata(tmp_path / 'again.safetensors') == metadata(path)
-    other.reset()
-    assert (other.phase, other.status()['promoted']) == (Phase.WARM_UP, False)
-
-
-def test_save_needs_an_adapted_model(segmenter: Segmenter, tmp_path: Path) -> None:
-    with pytest.raises(RequestError, match=r'phase warm_up \(warming up: 0 frames of 3\)'):
-        session(segmenter).save(tmp_path / 'head.safetensors')
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_file_that_is_refused_changes_nothing(segmenter: Segmenter, tmp_path: Path) -> None:
-    walk = session(segmenter)
-    walk.feed(stream()[0])
-    before = walk.status()
-    with pytest.raises(CheckpointError, match='does not exist'):
-        walk.load(tmp_path / 'none.safetensors')
-    assert walk.status() == before
-
-
-def test_a_file_is_loaded_at_start(
-    model: Path, segmenter: Segmenter, tmp_path: Path, caplog: pytest.LogCaptureFixture,
-) -> None:
-    path = tmp_path / 'head.safetensors'
-    with caplog.at_level(logging.INFO):
-        assert not open_from(model, path).status()['promoted']
-    assert f'checkpoint.path {path} is not there yet' in caplog.text
-    walk = adapted(segmenter)
-    walk.save(path)
-    opened = open_from(model, path)
-    assert opened.status()['why'] == f'loaded from {path}'
-    walk.restart('the stream begins')
-    assert same(walk, opened)
-    path.write_bytes(b'no safetensors')
-    with pytest.raises(CheckpointError, match=r'checkpoint\.path .*head\.safetensors'):
-        open_from(model, path)
-    with pytest.raises(SettingError, match=r'load_at_start needs a checkpoint\.path'):
-        open_from(model, '')

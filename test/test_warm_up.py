@@ -199,3 +199,23 @@ def test_targets_are_painted_when_they_are_asked_for(monkeypatch: pytest.MonkeyP
     assert painted == [1]
     with pytest.raises(IndexError, match='a warm-up of 3 frames has no frame 3'):
         samples[3]
+
+
+@pytest.mark.parametrize(('protect_from', 'right'), [(0.8, 255), (0.95, 1)])
+def test_what_the_segmenter_is_sure_of_is_not_painted_over(
+    protect_from: float, right: int,
+) -> None:
+    """One object over both halves; the vote goes by the left one, which is the larger."""
+    instance = torch.ones((1, *SIZE_PX), dtype=torch.int64)
+    label = torch.ones((1, *SIZE_PX), dtype=torch.uint8)
+    label[0, :, 7:] = 2
+    settings = Settings(
+        warm_up=WarmUpSettings(amount=1.0),
+        targets=TargetSettings(lambda_freq=0.0, protect_from=protect_from))
+    walk = WarmUp(settings, InstanceTracker(instance), 3, SIZE_PX)
+    walk.record(frame(0), features(), label[0], torch.full(SIZE_PX, 0.9))
+    while walk.track_next():
+        pass
+    sample, = walk.samples()
+    assert sample.object_label[0].tolist() == [1] * 7 + [right] * 3
+    assert (sample.object_id > 0).all()  # the masks are as they were

@@ -24,11 +24,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ditta_ros.evaluation.baselines.kept import batch
 from ditta_ros.evaluation.baselines.network import trainable
 from ditta_ros.folded import FoldedHead
 from ditta_ros.frame import Frame
-from ditta_ros.kept_features import kept
+from ditta_ros.kept_features import batch, kept
 from ditta_ros.mapping import ClassMapping
 from ditta_ros.segmenter import Features, Segmenter, upsample
 from ditta_ros.settings import Settings

@@ -14,9 +14,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ditta_ros.evaluation.baselines.kept import batch
 from ditta_ros.frame import Frame
-from ditta_ros.kept_features import kept
+from ditta_ros.kept_features import batch, kept
 from ditta_ros.labeller import IssLabeller
 from ditta_ros.mapping import ClassMapping
 from ditta_ros.segmenter import Features, Head, Segmenter
