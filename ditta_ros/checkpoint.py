@@ -92,6 +92,10 @@ def load(path: Path, segmenter: Segmenter, base_sha256: str) -> Adapted:
             path, f'knows the classes {_short(provenance.classes)}, and segmenter.model '
             f'{_short(names)}', 'correct id2label in the config.json of segmenter.model, or '
             'adapt again')
+    if provenance.colours is not None and segmenter.trained_on is None:
+        raise CheckpointError(
+            path, 'learnt in the colours of a training that segmenter.model does not tell',
+            'restore ditta_training_colours in its config.json, or adapt again')
     _check_tensors(path, state, expected)
     if metadata.get('content_sha256') != digest(state, metadata['provenance']):
         raise CheckpointError(path, 'was changed after it had been saved', SAVE_AGAIN)

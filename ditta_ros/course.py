@@ -136,11 +136,9 @@ class Course:
             self._settings, self._segmenter.head, features, first.size_px, self._tracker)
         self._settings, self._most_frames = plan.settings, plan.most_frames
         rule = plan.settings.adaptation
-        self._calibration = Calibration(
-            self._segmenter, plan.settings.tau, rule.colours == 'align')
         warm_up = WarmUp(
             plan.settings, self._tracker, len(self._segmenter.label_set), first.size_px,
-            self._calibration)
+            Calibration(self._segmenter, plan.settings.tau, rule.colours == 'align'))
         self._lessons = Lessons(
             self._segmenter.head, rule, warm_up.sample,
             rule.add_on_start == 'matching' and not self._segmenter.has_add_on)
@@ -188,7 +186,7 @@ class Course:
         if tracked or not warm_up.closed:
             self._caught_up = not tracked
             return tracked
-        samples, self.colours = warm_up.samples(), self._calibration.colours
+        samples, self.colours = warm_up.samples(), warm_up.colours
         held = held_out(warm_up.frames, self._settings.adaptation.held_out_percent)
         if held:
             self._trial = Trial(
@@ -202,13 +200,16 @@ class Course:
     @property
     def _trial_waits(self) -> bool:
         """Whether what has learnt is still to be judged."""
-        return self._trial is not None and self.progress.steps > 0 and self._trial.left > 0
+        done = self.progress
+        return (self._trial is not None and self.verdict is None
+                and (done.steps > 0 or done.steps_planned == 0))
 
     def _try(self, trial: Trial, lessons: Lessons) -> None:
         """Have what has learnt label one more of the frames that were held out."""
         if self._head is None:
             self._head = lessons.head()
-        trial.step(self._head)
+        if trial.left:
+            trial.step(self._head)
         if not trial.left:
             self.verdict = trial.verdict(len(self._segmenter.label_set))
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
+from ditta_ros.kept_features import batch
 from ditta_ros.segmenter import Features, Head
 
 FRAMES = 8  # of a warm-up, that the whitening is measured on
@@ -28,11 +29,9 @@ def match_features(head: Head, frames: Iterable[Features]) -> None:
     feature F over ``frames``, and s makes the mean of q . k of a position with itself
     ``SELF_SCORE``.  F is not negative, so that a first layer of ones passes the ReLU unchanged.
     """
-    like = head.classifier.weight
     count, total, products = 0, torch.zeros(()), torch.zeros(())
     for features in frames:
-        first, second, third, fourth = (stage.to(like) for stage in features)
-        feature = head((first, second, third, fourth)).feature[0].flatten(1).double()  # [D, N]
+        feature = head(batch(head, features)).feature[0].flatten(1).double()  # [D, N]
         count += feature.shape[1]
         total = total.to(feature) + feature.sum(1)
         products = products.to(feature) + feature @ feature.T

@@ -18,9 +18,6 @@ from ditta_ros.lessons import Progress
 from ditta_ros.segmenter import Segmenter
 from ditta_ros.settings import Settings, to_flat
 
-# No SegFormer brings these layers; adaptation.seed draws them.
-DRAWN_LAYERS = ('query_mlp.', 'key_mlp.', 'projection.')
-
 
 @dataclass(frozen=True)
 class Provenance:
@@ -76,11 +73,12 @@ class Provenance:
 def base_hash(segmenter: Segmenter) -> str:
     """Return the sha256, in hex, of what an adapted head depends on.
 
-    That is the backbone, its normalisation and the head that it learnt from, without the layers
-    that ``adaptation.seed`` draws.
+    That is the backbone, its normalisation and the head that it learnt from, without the
+    add-on and projection layers, which ``adaptation.seed`` may draw.
     """
+    learned = segmenter.head.learned_layers()
     head = {name: value for name, value in segmenter.head.state_dict().items()
-            if not name.startswith(DRAWN_LAYERS)}
+            if name not in learned}
     return digest({
         **{f'backbone.{name}': value for name, value in segmenter.backbone.state_dict().items()},
         **{f'head.{name}': value for name, value in head.items()},

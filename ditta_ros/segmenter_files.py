@@ -212,8 +212,11 @@ def _size(file: Path, values: dict[str, Any]) -> ModelSize:
 
 def _read_json(file: Path) -> dict[str, Any]:
     try:
-        return json.loads(file.read_text())
-    except (OSError, ValueError) as error:
+        values = json.loads(file.read_text())
+        if not isinstance(values, dict):
+            raise TypeError(f'it must hold names and values, got {type(values).__name__}')
+    except (OSError, RecursionError, TypeError, ValueError) as error:
         raise ModelError(
             f'segmenter.model {str(file.parent)!r} has no readable {file.name} '
             f'({one_line(error)}): {REMEDY}') from error
+    return values

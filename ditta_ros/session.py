@@ -100,11 +100,7 @@ class Session:
         course = self._course
         if course is None:
             return False
-        try:
-            worked = self._work(course)
-        except FAULTS as error:  # those of the course's own units it bears itself
-            self.abandon(Fault.of(error, 'the exchange of the model').text)
-            return True
+        worked = self._work(course)
         self._heed(course)
         return worked
 
@@ -125,14 +121,18 @@ class Session:
         self._begin()
 
     def freeze(self) -> None:
-        """Learn nothing more; what has learnt so far labels, if it has taken a step."""
+        """Learn nothing more; what has learnt so far labels, if it has taken a step.
+
+        The guard is not asked: it judges what has learnt all that it should.
+        """
         course = self._course
         if self.phase is Phase.FROZEN:
             return
         if course is None or course.progress.steps == 0:
             self._settle('frozen by request before any step of learning')
         else:
-            self._promote(course, f'frozen by request after {course.progress.steps} steps')
+            self._exchange(
+                course, f'frozen by request after {course.progress.steps} steps, not judged')
 
     def abandon(self, why: str) -> None:
         """Give up what is learnt, for a fault; the model in force goes on labelling."""
@@ -241,6 +241,8 @@ class Session:
         """Look for drift, and begin a new warm-up where that is wanted."""
         rule, drift = self.settings.adaptation, self._model.drift
         if rule.on_drift == 'off':
+            if drift.found:
+                self._model.watch_anew()  # what was found is not told any longer
             return
         drift.add(frame.stamp_ns, labelled.label, labelled.reliability)
         if self.phase is Phase.FROZEN and drift.asks_for_warm_up(rule, self._adapts):
@@ -255,7 +257,7 @@ class Session:
     def _work(self, course: Course) -> bool:
         if self.phase is Phase.ADAPT and course.next_unit == 'none':
             done = course.progress
-            self._promote(course, f'adapted on {done.frames} frames, {done.steps} steps')
+            self._exchange(course, f'adapted on {done.frames} frames, {done.steps} steps')
             return True
         worked = course.work()
         if self.phase is Phase.WARM_UP and not (course.warming_up or course.abandoned):
@@ -269,6 +271,12 @@ class Session:
         if self._course is not None:
             self._course.stop()
             self._course = None
+
+    def _exchange(self, course: Course, why: str) -> None:
+        try:
+            self._promote(course, why)
+        except FAULTS as error:
+            self.abandon(Fault.of(error, 'the exchange of the model').text)
 
     def _promote(self, course: Course, why: str) -> None:
         """Put the head that has learnt in force, where learning went well."""

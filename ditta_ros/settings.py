@@ -167,7 +167,8 @@ class AdaptationSettings(Checked):
     held_out_percent: float = setting(
         20.0, 'the end of the warm-up is not learnt from: on it the guard judges what has learnt, '
         'which labels only where it agrees better with the targets than the plain model, flickers '
-        'no more and has lost no class; 0: no guard', '%', low=0.0, high=90.0)
+        'no more and has lost no class (while_warming_up learns from that end, too); 0: no guard',
+        '%', low=0.0, high=90.0)
     batch_norm: str = setting(
         'eval', "the head's batch norm while it learns: by each step's own frames, moving the "
         'running statistics (train), or by the statistics that it came with (eval)',

@@ -16,6 +16,7 @@ from torch import Tensor
 from ditta_ros.adaptation import Sample
 from ditta_ros.calibration import FRAMES as CALIBRATION_FRAMES
 from ditta_ros.calibration import Calibration
+from ditta_ros.colours import Colours
 from ditta_ros.frame import Frame
 from ditta_ros.kept_features import kept
 from ditta_ros.labeller import Labelled
@@ -44,7 +45,7 @@ class _Recorded:
     features: Features
     label: Tensor  # [H, W]
     reliability: Tensor  # float32 [H, W]
-    iss_label: Tensor  # [H, W], of the plain model, in the colours that came
+    plain_label: Tensor  # [H, W], of the segmenter in the colours that came
     masks: dict[int, PackedMask] = field(default_factory=dict)  # by object id
 
     def teach(self, taught: Labelled) -> None:
@@ -68,6 +69,7 @@ class WarmUp:
         self._classes = classes
         self._size_px = size_px
         self._first_stamp_ns: int | None = None
+        self._last_stamp_ns: int | None = None
         self._recorded: list[_Recorded] = []
         self._tracked = 0
         self._most_objects = settings.tracker.max_objects
@@ -77,7 +79,14 @@ class WarmUp:
         # What the newest objects' walk back through the past has still to do.
         self._backward: Iterator[tuple[Masks, _Recorded]] = iter(())
         self._votes: Votes | None = None
+        if isinstance(tracker, KeepsPast):  # a warm-up before may have had to keep fewer
+            tracker.keep_past(self._past_frames)
         tracker.start(size_px)
+
+    @property
+    def colours(self) -> Colours | None:
+        """The stream's colours, where they are changed to teach."""
+        return None if self._calibration is None else self._calibration.colours
 
     @property
     def frames(self) -> int:
@@ -99,11 +108,20 @@ class WarmUp:
 
     def record(self, frame: Frame, features: Features, label: Tensor, reliability: Tensor) -> None:
         """Take a frame with the frozen segmenter's features, label and reliability of it."""
+        self._check_stamp(frame)
         if self._first_stamp_ns is None:
             self._first_stamp_ns = frame.stamp_ns
         self._recorded.append(_Recorded(frame.rgb, features, label, reliability, label))
         wanted = length_frames(self._settings.warm_up)
         self.closed = self.closed or (wanted is not None and self.frames >= wanted)
+
+    def _check_stamp(self, frame: Frame) -> None:
+        """Seconds are counted by stamps: where they stand still, a warm-up would never end."""
+        last_ns, self._last_stamp_ns = self._last_stamp_ns, frame.stamp_ns
+        if self._settings.warm_up.unit == 'seconds' and frame.stamp_ns == last_ns:
+            raise ValueError(
+                f'warm_up.unit seconds needs stamps that advance, got {last_ns} ns twice: have '
+                'the camera stamp its images, or count in frames')
 
     def track_next(self) -> bool:
         """Do one unit of tracking; False where there is nothing to do now.
@@ -176,7 +194,7 @@ class WarmUp:
         now = self._recorded[t]
         assert now.rgb is not None  # or the frame would have been tracked before
         picture, now.rgb = now.rgb, None
-        if self._calibration is not None and self._calibration.colours is not None:
+        if self._calibration is not None and self.colours is not None:
             if t >= CALIBRATION_FRAMES:
                 now.teach(self._kept(self._calibration.teach(picture)))
             picture = self._calibration.picture(picture)
@@ -220,7 +238,7 @@ class WarmUp:
 
     def iss_labels(self, frames: int) -> list[Tensor]:
         """Return the plain model's labels [H, W] of the last ``frames`` frames."""
-        return [each.iss_label for each in self._recorded[max(self.frames - frames, 0):]]
+        return [each.plain_label for each in self._recorded[max(self.frames - frames, 0):]]
 
     def _kept(self, labelled: Labelled) -> Labelled:
         """Return features as they wait for the adaptation."""

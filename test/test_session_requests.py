@@ -98,7 +98,7 @@ def test_freeze_keeps_what_has_been_learnt_from_the_first_step_on(
     assert (status['phase'], status['unit']) == ('frozen', 'none')
     assert status['promoted'] == (steps > 0)
     assert status['why'] == (
-        'frozen by request after 2 steps' if steps else
+        'frozen by request after 2 steps, not judged' if steps else
         'frozen by request before any step of learning')
     assert (status['adaptation_steps'], status['warm_up_frames']) == (steps, WARM_UP)
     assert not walk.work()

@@ -69,8 +69,7 @@ def _tracker(settings: Settings, name: str) -> Finding:
         from ditta_ros.sam2_files import find_tracker
         from ditta_ros.tracker import EMBEDDED_MODEL, Sam2Tracker
         files = find_tracker(settings.tracker, EMBEDDED_MODEL)
-        Sam2Tracker.load(settings.tracker, 'cpu')
-        digest = file_hash(files.checkpoint)
+        digest = Sam2Tracker.load(settings.tracker, 'cpu').sha256()[:HASH_DIGITS]
     except ModelError as error:
         return _refused(name, error)
     except (ImportError, OSError) as error:
@@ -78,7 +77,7 @@ def _tracker(settings: Settings, name: str) -> Finding:
             name, f'cannot be loaded: {error}',
             'SAM2_BUILD_CUDA=0 pip install --no-build-isolation sam2')
     shown = settings.tracker.model or settings.tracker.checkpoint or 'embedded'
-    return ok(name, f'{shown} fits {files.config.name}, sha256 {digest}')
+    return ok(name, f'{shown} fits {files.config.name}, hash {digest}')
 
 
 def _checkpoint(settings: Settings, name: str, segmenter: Segmenter) -> Finding:

@@ -15,6 +15,8 @@ from ditta_ros.evaluation.command import OptionError, Plan, parser, read
 from ditta_ros.evaluation.engines import INPUT_FAULTS, Ended, EngineError, run_jobs
 from ditta_ros.evaluation.outcome import read_outcomes, write_run
 from ditta_ros.evaluation.report import write_bag, write_report
+from ditta_ros.evaluation.report.results import Results
+from ditta_ros.evaluation.report.strips import first_of_each_method
 from ditta_ros.ros.interrupts import raise_on_interrupt
 
 DONE, LOST, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -99,8 +101,8 @@ def report(plan: Plan, console: Console) -> None:
 
 def write_bags(plan: Plan, console: Console) -> None:
     """Write images, masks and overlays of each source to a bag of its own, to look at."""
-    done = {outcome.job.source for outcome in read_outcomes(plan.folder)}
-    sources = [name for name in dict.fromkeys(job.source for job in plan.run.jobs) if name in done]
+    results = Results.read(plan.folder)
+    sources = [name for name in results.sources if first_of_each_method(results, name)]
     for number, source in enumerate(sources, start=1):
         path = plan.folder / 'bags' / f'{number:03}'
         if path.exists():  # of the run that this one goes on with

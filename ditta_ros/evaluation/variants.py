@@ -30,6 +30,7 @@ from ditta_ros.evaluation.scores import Scores
 from ditta_ros.evaluation.source import SourceError
 from ditta_ros.evaluation.sources import world_source
 from ditta_ros.evaluation.streams import plain_json, score, stream_parser
+from ditta_ros.profiles import PAPER
 from ditta_ros.segmenter import Segmenter
 from ditta_ros.session import Session
 from ditta_ros.settings import SettingError, Settings, from_flat
@@ -43,13 +44,13 @@ SHIFTS = ('clean', 'noise:0.5', 'fog:0.5', 'low_light:0.5', 'colour_cast:0.5', '
 VARIANTS: dict[str, tuple[str, ...]] = {
     'defaults': (),
     'rate 1e-3': ('adaptation.learning_rate=1e-3',),
-    'rate 2e-4': ('adaptation.learning_rate=2e-4',),
+    'rate 5e-5': ('adaptation.learning_rate=5e-5',),
     'rate 2e-5': ('adaptation.learning_rate=2e-5',),
     '1 pass': ('adaptation.passes=1',),
-    'batch norm eval': ('adaptation.batch_norm=eval',),
+    'batch norm train': ('adaptation.batch_norm=train',),
     'loss on probabilities': ('adaptation.distill_on=probabilities',),
     'while warming up': ('adaptation.when=while_warming_up',),
-    'paper': ('adaptation.learning_rate=1e-3', 'adaptation.distill_on=probabilities'),
+    'paper': tuple(f'{name}={value}' for name, value in PAPER.items()),
 }
 
 

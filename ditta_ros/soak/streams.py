@@ -137,9 +137,11 @@ def _warm_up(session: Session, camera: Camera) -> int:
     session.end_of_stream()
     while session.work():
         pass
-    if session.phase is not Phase.FROZEN:
+    status = session.status()
+    if session.phase is not Phase.FROZEN or status['abandoned'] or not status['promoted']:
         raise EndedError(
-            f'a warm-up of {WARM_UP_FRAMES} frames must end, got {session.status()["why"]}')
+            f'a warm-up of {WARM_UP_FRAMES} frames must end with a model that has learnt, got '
+            f'{status["why"]}')
     return lost
 
 

@@ -52,3 +52,10 @@ def test_features_of_a_backbone_that_learns_are_not(segmenter: Segmenter, copied
     keeping.encode(frame(0))
     assert not torch.equal(learning.encode(frame(0))[0], segmenter.encode(frame(0))[0])
     assert torch.equal(borrowing.encode(frame(0))[0], segmenter.encode(frame(0))[0])
+
+
+def test_features_of_other_colours_are_not(segmenter: Segmenter) -> None:
+    keeping, borrowing = beside(segmenter)
+    dataclasses.replace(keeping, mean=keeping.mean + 0.1).encode(frame(0))
+    torch.testing.assert_close(
+        borrowing.encode(frame(0)), segmenter.encode(frame(0)), rtol=0, atol=0)

@@ -9,7 +9,9 @@ import pytest
 from ditta_ros.ros import fault_rig
 from ditta_ros.ros.fault_rig import SCENARIOS, Scenario, suffer
 
-LABELLED_SHARE = 0.99
+# Shown one by one all of them must be labelled; the soak sends more, of which one in a hundred may
+# be lost.
+SHOWN_FRAMES = 30
 AT_A_RATE_FRAMES = 9  # times ten
 
 
@@ -18,16 +20,14 @@ def test_labels_go_on_and_the_cause_is_told(
     scenario: Scenario, domain_id: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     at_a_rate = scenario.camera is fault_rig.at_a_rate
-    if at_a_rate:  # the soak sends twelve hundred
-        monkeypatch.setattr(fault_rig, 'FRAMES', AT_A_RATE_FRAMES)
+    monkeypatch.setattr(
+        fault_rig, 'FRAMES', AT_A_RATE_FRAMES if at_a_rate else SHOWN_FRAMES)
     fault = suffer(scenario, domain_id, tmp_path)
     assert fault.cause
-    assert fault.sent >= 90
     if not at_a_rate:
-        assert fault.labelled >= LABELLED_SHARE * fault.sent
-        # Shown one by one, no frame is superseded by another.
-        assert fault.labelled == fault.sent
+        assert fault.labelled == fault.sent >= SHOWN_FRAMES
     else:
+        assert fault.sent >= 90
         assert fault.labelled >= fault.sent / 2  # of the others, the slow one cost ten
     assert not list(tmp_path.glob('*.safetensors'))
     assert not list(tmp_path.glob('.*.part'))

@@ -5,7 +5,6 @@ method.py        what an evaluation asks of a method
 walk.py          warm-up, learning, freezing: the way of every method but DiTTA
 true_frame.py    a frame that brings its truth
 network.py       a copy of a whole segmenter that may learn
-kept.py          backbone features as they wait for the learning
 iss.py           the plain segmenter
 ditta.py         DiTTA: a ``session.Session``
 zero_shot.py     SAM 2's masks with their voted classes over the plain labels

@@ -1,4 +1,7 @@
-"""An upper bound: the decode head learns as DiTTA's does, but the warm-up's true labels.
+"""An upper bound: the decode head learns the warm-up's true labels.
+
+By DiTTA's losses and optimiser, from all frames, in the camera's own colours; all of what was
+learnt is in force, without a guard.  So DiTTA may come above it where colours are off.
 
 How far it is above DiTTA says what better targets could bring; how far it is below perfection,
 what this head and this length of warm-up cannot.  A pixel without truth is learnt as the frozen

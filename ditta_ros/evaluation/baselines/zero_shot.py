@@ -1,8 +1,9 @@
 """Zero-shot refinement: the objects' masks with their voted classes, over the plain labels.
 
 Nothing is trained.  The warm-up prompts objects, votes for their classes and tracks them as
-DiTTA's does (sections 3 to 5); then no object and no vote is added, and the objects that there are
-are tracked forward to the end of the stream.
+DiTTA's does (sections 3 to 5), in the camera's own colours and with nothing protected; then no
+object and no vote is added, and the objects that there are are tracked forward to the end of the
+stream.
 
 Votes are formed online.  A frame can be refined once its masks are known, so ``feed`` tracks, and
 waits for it, where DiTTA tracks between frames.  A warm-up frame is painted with the masks that

@@ -6,7 +6,7 @@ import argparse
 import itertools
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,6 @@ from ditta_ros.evaluation.whole_file import write_whole
 from ditta_ros.settings import SettingError
 
 WIDTH = 160  # of the tables, in the file as on the terminal
-DATA = Path('../shared/data')
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Plan:
     ceiling: dict[str, Any]
     warm_ups_percent: tuple[float, ...]
     streams: tuple[Stream, ...]
-    data: Path
+    data: Path | None
     whole: bool  # all streams and warm-ups of the half
 
     @property
@@ -73,7 +72,10 @@ class Plan:
                 for stream in self.streams]
 
     def _job(self, stream: Stream, with_ceiling: bool) -> Job:
-        models = crop_models(self.data) if stream.bed == CROPS else {}
+        models: Mapping[str, Any] = {}
+        if stream.bed == CROPS:
+            assert self.data is not None  # or there would be no such stream
+            models = crop_models(self.data)
         return Job(
             stream, self.warm_ups_percent,
             {name: {**models, **values} for name, values in self.variants.items()},
@@ -141,9 +143,9 @@ def _plan(options: argparse.Namespace) -> Plan:
     streams = [] if options.only_real else world_streams(
         options.half, shifts, options.streams, options.frames)
     if options.real or options.only_real:
-        if not (options.data / 'camvid_1hz').is_dir():
+        if options.data is None or not (options.data / 'camvid_1hz').is_dir():
             raise SourceError(
-                f'--real needs the stills in {options.data / "camvid_1hz"}, which is no folder: '
+                f'--real needs a folder with camvid_1hz and models, got {options.data}: '
                 'give --data')
         streams += crop_streams(
             options.half, shifts, options.streams, options.frames, options.data)
@@ -174,8 +176,8 @@ def _parser() -> argparse.ArgumentParser:
                         help='the bed.json of a run whose ceilings are taken over')
     parser.add_argument('--real', action='store_true', help='moving crops of stills as well')
     parser.add_argument('--only-real', action='store_true', help='moving crops of stills alone')
-    parser.add_argument('--data', type=Path, default=DATA, metavar='FOLDER',
-                        help='where camvid_1hz and models are (default: %(default)s)')
+    parser.add_argument('--data', type=Path, metavar='FOLDER',
+                        help='for --real: where camvid_1hz and models are')
     few = parser.add_argument_group('less than a half')
     few.add_argument('--shift', action='append', metavar='KIND:STRENGTH',
                      help=f'may be repeated (default: {" ".join(SHIFTS)})')

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from ditta_ros.evaluation.bed.cells import Cell
-from ditta_ros.evaluation.bed.summary import RARE, Summary, bars, by_shift, summarise
+from ditta_ros.evaluation.bed.summary import RARE, Summary, by_shift, summarise
 
 COLUMNS = ('mIoU', 'mVC8', 'accuracy', 'worst', 'better', *RARE, 'targets', 'targets mIoU',
            'true labels', 'share', 'promoted')
@@ -39,8 +39,3 @@ def _row(of: Summary) -> list[str]:
 def points(value: float) -> str:
     """Return a change in points; '' where it was not measured."""
     return '' if math.isnan(value) else f'{value:+.1f}'
-
-
-def bar_lines(cells: Sequence[Cell], variant: str) -> list[str]:
-    """Return the bars of a variant, one a line, the figure and whether it is met."""
-    return [str(bar) for bar in bars(cells, variant)]

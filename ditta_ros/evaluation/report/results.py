@@ -116,6 +116,8 @@ class Results:
     def partner(self, outcome: Outcome) -> Outcome | None:
         """Return the plain model's outcome on the same frames; None where it has not run.
 
+        Live, it is on those that the plain model labelled: see ``same_frames``.
+
         Of several the one with the same variant and seed is taken, as far as there is one.
         """
         job = outcome.job
@@ -123,6 +125,11 @@ class Results:
             self._plain.get((job.source, protocol(job)), []), default=None,
             key=lambda iss: (iss.job.variant == job.variant, iss.job.seed == job.seed,
                              not iss.job.variant))
+
+
+def same_frames(one: Outcome, other: Outcome) -> bool:
+    """Whether both labelled the same frames: live, each drops what comes while it is busy."""
+    return not (one.dropped or other.dropped)
 
 
 def has_truth(outcomes: Iterable[Outcome]) -> bool:

@@ -23,7 +23,7 @@ class Mean:
     value: float
     count: int
     change: float = math.nan
-    pairs: int = 0
+    pairs: int = 0  # sources; their seeds are averaged
     error: float = math.nan
     better: int = 0  # pairs that changed for the better
 
@@ -50,12 +50,15 @@ def mean_of(
 ) -> Mean:
     """Return the mean of a figure and of its paired change against the plain model."""
     known = [value for value in map(of, outcomes) if not math.isnan(value)]
-    changes = []
+    by_source: dict[str, list[float]] = {}
     for outcome in outcomes:
         iss = results.partner(outcome)
         if iss is not None and outcome.job.method != ISS:
-            changes.append(of(outcome) - of(iss))
-    changes = [change for change in changes if not math.isnan(change)]
+            change = of(outcome) - of(iss)
+            if not math.isnan(change):
+                by_source.setdefault(outcome.job.source, []).append(change)
+    # Seeds of one source are no streams of their own.
+    changes = [mean(each) for each in by_source.values()]
     return Mean(
         mean(known), len(known), mean(changes), len(changes),
         stdev(changes) / math.sqrt(len(changes)) if len(changes) > 1 else math.nan,

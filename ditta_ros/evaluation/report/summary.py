@@ -15,7 +15,14 @@ from ditta_ros.evaluation.report.measures import (
     RELIABILITY,
     Measure,
 )
-from ditta_ros.evaluation.report.results import ISS, UPPER_BOUND, Results, has_truth, title
+from ditta_ros.evaluation.report.results import (
+    ISS,
+    UPPER_BOUND,
+    Results,
+    has_truth,
+    same_frames,
+    title,
+)
 from ditta_ros.evaluation.report.rows import Mean, Row, row
 
 SMALLEST_CHANGE_POINTS = 0.5  # what is less is called no difference, however sure
@@ -34,7 +41,8 @@ def summarise(results: Results) -> list[str]:
     if not rows:
         return [f'{title(method)} has been evaluated in variants alone: see their table.']
     head = rows.get(results.headline) or next(iter(rows.values()))
-    answer = _with_truth(head) if has_truth(results.outcomes) else _without_truth(head)
+    answer = _on_other_frames(results, head) or (
+        _with_truth(head) if has_truth(results.outcomes) else _without_truth(head))
     return [*answer, _cost(results, head), *_other_warm_ups(rows, head)]
 
 
@@ -56,6 +64,18 @@ def _with_truth(head: Row) -> list[str]:
         f'{_doubt(miou)}',
         *([f'Labels become {"steadier" if steady.change > 0 else "less steady"}: '
            f'{_change(MVC8, steady)}.'] if steady.pairs else [])]
+
+
+def _on_other_frames(results: Results, head: Row) -> list[str]:
+    """Say that the figures do not compare, where frames were dropped; [] where they do."""
+    outcomes = results.select(head.method, head.under, variant='')
+    pairs = [(outcome, plain) for outcome in outcomes if (plain := results.partner(outcome))]
+    if all(same_frames(*pair) for pair in pairs):
+        return []
+    ours, theirs = (sum(each.dropped for each in side) for side in zip(*pairs, strict=True))
+    return [f'Whether adapting helps cannot be said at this rate: {title(head.method)} dropped '
+            f'{ours} frames and the plain model {theirs}, so their figures are of different '
+            'frames: evaluate without --live to compare.']
 
 
 def _verdict(change: Mean) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from ditta_ros.evaluation.outcome import Job, Outcome
@@ -92,3 +94,21 @@ def test_what_cannot_be_said() -> None:
 
 def test_another_method_where_ditta_did_not_run() -> None:
     assert 'TENT with a warm-up' in said(pairs([4], method='tent'))[0]
+
+
+@pytest.mark.parametrize(('dropper', 'said_of_it'), [
+    (1, 'DiTTA dropped 7 frames and the plain model 0'),
+    (0, 'DiTTA dropped 0 frames and the plain model 7')])
+def test_of_different_frames_nothing_is_concluded(dropper: int, said_of_it: str) -> None:
+    made = pairs([4, 5, 6])
+    made[dropper] = dataclasses.replace(made[dropper], dropped=7)
+    first = said(made)[0]
+    assert first.startswith('Whether adapting helps cannot be said at this rate')
+    assert said_of_it in first
+
+
+def test_seeds_of_one_source_are_no_streams_of_their_own() -> None:
+    made = [
+        dataclasses.replace(each, job=dataclasses.replace(each.job, source='s', seed=index // 2))
+        for index, each in enumerate(pairs([4, 5, 6]))]
+    assert 'This is one stream alone' in said(made)[0]
