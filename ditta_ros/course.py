@@ -158,16 +158,16 @@ class Course:
     def _bear(self, fault: Fault) -> None:
         """Note a fault, and ask less of the tracker where memory ran out; or abandon it all."""
         self._endurance.note(fault)
-        if fault.out_of_memory and self._warm_up is not None:
+        if self._endurance.in_a_row >= self._settings.adaptation.max_bad_steps:
+            self.abandoned = (
+                f'{self._endurance.in_a_row} faults in a row, the last: {fault.text}')
+        elif fault.out_of_memory and self._warm_up is not None:
             less = self._warm_up.reduce()
             release_unused()
             if less:
                 _log.warning('memory ran out while warming up; from now on %s', less)
             else:
                 self.abandoned = f'memory ran out, and nothing can be reduced: {fault.text}'
-        elif self._endurance.in_a_row >= self._settings.adaptation.max_bad_steps:
-            self.abandoned = (
-                f'{self._endurance.in_a_row} faults in a row, the last: {fault.text}')
 
     def _learn(self, lessons: Lessons) -> bool:
         """Take the next step of learning; once all are taken, have the guard judge."""

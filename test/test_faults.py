@@ -140,16 +140,19 @@ def test_where_memory_runs_out_objects_and_buffer_are_halved(
     assert (f'from now on {objects // 2} more objects and 4 past frames at most') in caplog.text
 
 
+@pytest.mark.parametrize(('max_bad_steps', 'calls', 'past', 'why'), [
+    # The buffer is halved from 8 past frames to none by four of them; the fifth is too many.
+    (100, 5, 0, 'memory ran out, and nothing can be reduced: OutOfMemoryError'),
+    (3, 3, 2, '3 faults in a row, the last: OutOfMemoryError')])
 def test_where_it_runs_out_again_and_again_adaptation_is_abandoned(
-    segmenter: Segmenter, iss_labels: list[Tensor],
+    segmenter: Segmenter, iss_labels: list[Tensor], max_bad_steps: int, calls: int, past: int,
+    why: str,
 ) -> None:
     tracker = FaultyTracker(dict.fromkeys(range(100), torch.OutOfMemoryError('CUDA')))
-    walk = Session(settings(), segmenter, tracker)
+    walk = Session(settings(max_bad_steps=max_bad_steps), segmenter, tracker)
     assert all_equal(labels(walk), iss_labels)
-    assert walk.status()['why'].startswith(
-        'adaptation abandoned: memory ran out, and nothing can be reduced: OutOfMemoryError')
-    # The buffer is halved from 8 past frames to none by four of them; the fifth is too many.
-    assert (tracker.calls, tracker.past) == (5, 0)
+    assert walk.status()['why'].startswith(f'adaptation abandoned: {why}')
+    assert (tracker.calls, tracker.past) == (calls, past)
 
 
 @pytest.mark.parametrize('when', ['after_warm_up', 'while_warming_up'])

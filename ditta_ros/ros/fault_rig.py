@@ -190,7 +190,7 @@ SCENARIOS = (
     Scenario('the tracker raises', 'tracker_raises', all_shown,
              'adaptation abandoned: 5 faults in a row, the last: RuntimeError: injected'),
     Scenario('out of memory in the tracker', 'tracker_out_of_memory', all_shown,
-             'adaptation abandoned: memory ran out, and nothing can be reduced'),
+             'adaptation abandoned: 5 faults in a row, the last: OutOfMemoryError: injected'),
     Scenario('out of memory in learning', 'learning_out_of_memory', all_shown,
              'adaptation abandoned: 5 faults in a row, the last: MemoryError: injected'),
     Scenario('out of memory in labelling', 'labels_out_of_memory', all_shown,

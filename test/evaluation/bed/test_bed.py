@@ -59,7 +59,8 @@ def test_a_small_run_and_one_with_its_ceilings(
     (['--variant', 'x: tau=0.7', '--variant', 'x: tau=0.6'], "--variant 'x' is given twice"),
     (['--set', 'best'], '--set must be one of profiles'),
     (['--streams', '9'], '--streams must be 1..8, got 9'),
-    (['--real', '--data', 'nowhere'], '--real needs a folder with camvid_1hz and models, got nowhere'),
+    (['--real', '--data', 'nowhere'],
+     '--real needs a folder with camvid_1hz and models, got nowhere'),
     (['--ceilings', 'nowhere.json'], '--ceilings nowhere.json: must be the bed.json'),
 ])
 def test_input_that_does_not_work(
