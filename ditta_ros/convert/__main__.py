@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ditta_ros.convert.directory import write
 from ditta_ros.convert.layouts import translate
-from ditta_ros.convert.names import Classes, datasets, read_classes
+from ditta_ros.convert.names import DATA_SETS, Classes, read_classes
 from ditta_ros.convert.source import read_source
 from ditta_ros.errors import ModelError
 
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('file', metavar='IN', type=Path, help='.pth of tensors; no code is run')
     parser.add_argument('out', metavar='OUT', type=Path, help='directory, to be made')
     parser.add_argument(
-        '--names', default='', metavar='NAMES', help=f'classes: {", ".join(datasets())} or a '
+        '--names', default='', metavar='NAMES', help=f'classes: {", ".join(DATA_SETS)} or a '
         'file: one name a line, a list in JSON, or as config/labels_vspw.yaml; default: those '
         'that IN names')
     parser.add_argument(

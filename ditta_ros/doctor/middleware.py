@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from ditta_ros.doctor.children import Answer, ask
 from ditta_ros.doctor.finding import Finding, note, ok, problem
+from ditta_ros.ros import dds
 
 LOAD_RCLPY = """
 import rclpy
@@ -86,10 +87,9 @@ def fastdds_profile(found: Rclpy, environ: Mapping[str, str]) -> Finding:
     if 'fastrtps' not in found.rmw:
         return ok(PROFILE, f'none is needed by {found.rmw}')
     try:
-        from ditta_ros.ros import dds
-    except ImportError as error:
+        ours = dds.profile_path()
+    except FileNotFoundError as error:
         return note(PROFILE, f'not looked at: {error}')
-    ours = dds.profile_path()
     (variable,) = dds.profile_environment(ours, {'ROS_DISTRO': environ.get('ROS_DISTRO', '')})
     remedy = f'export {variable}={ours}  # where the camera is started'
     set_in = variable

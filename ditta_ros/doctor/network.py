@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from ditta_ros.doctor.children import TIMEOUT_S, ask
 from ditta_ros.doctor.finding import Finding, note, ok, problem
 from ditta_ros.doctor.seen import ImageTopic, from_json
+from ditta_ros.ros.dds import process_environment
 
 MASK, OUTPUT = '/segmentation/mask', '/segmentation/'
 NODE = 'ditta'
@@ -19,9 +20,8 @@ def survey(environ: Mapping[str, str], listen_s: float) -> list[ImageTopic] | st
     The Fast DDS profile of ditta_ros is in force, as the launch file sets it for the node.
     """
     try:
-        from ditta_ros.ros.dds import process_environment
         child = process_environment(environ)
-    except (ImportError, FileNotFoundError) as error:
+    except FileNotFoundError as error:
         return str(error)
     answer = ask('-m', 'ditta_ros.ros.survey', '--listen-s', str(listen_s), environ=child,
                  timeout_s=TIMEOUT_S + listen_s)

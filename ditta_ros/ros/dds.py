@@ -6,33 +6,19 @@ the middleware reads the environment when rclpy starts, so it is set for child p
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from ament_index_python.packages import PackageNotFoundError, get_package_share_path
+from ditta_ros.config_files import config_file
 
 FASTDDS_2, FASTDDS_3 = 'FASTRTPS_DEFAULT_PROFILES_FILE', 'FASTDDS_DEFAULT_PROFILES_FILE'
 _FASTDDS_2_DISTROS = ('humble', 'iron', 'jazzy')
 
 
 def profile_path() -> Path:
-    """Return where ``config/fastdds.xml`` lies, in a source tree or installed.
-
-    Raises FileNotFoundError.
-    """
-    roots = [Path(__file__).parents[2], Path(sys.prefix) / 'share' / 'ditta_ros']
-    # OSError: no ROS workspace is sourced.
-    with contextlib.suppress(PackageNotFoundError, OSError):
-        roots.append(get_package_share_path('ditta_ros'))
-    for root in roots:
-        if (root / 'config' / 'fastdds.xml').is_file():
-            return root / 'config' / 'fastdds.xml'
-    raise FileNotFoundError(
-        f'config/fastdds.xml is part of ditta_ros, found in none of {[str(r) for r in roots]}: '
-        'install the package again')
+    """Return where ``config/fastdds.xml`` lies; raises FileNotFoundError."""
+    return config_file('fastdds.xml')
 
 
 def profile_environment(profile: Path, environ: Mapping[str, str]) -> dict[str, str]:
