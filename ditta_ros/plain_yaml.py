@@ -14,6 +14,8 @@ import yaml
 from ditta_ros.errors import one_line
 
 MAX_BYTES = 2**20  # the labels of 150 classes take 5 kB
+# Written as !!str.  ROS takes it in parameter files, and no other tag.
+TEXT_TAG = 'tag:yaml.org,2002:str'
 MAX_DEPTH = 40  # mappings and lists in one another; a SAM 2 has 7
 
 
@@ -24,7 +26,8 @@ class PlainYamlError(ValueError):
 def plain_text(path: str | Path) -> str:
     """Return the text of a yaml file that is small, shallow, and without aliases and tags.
 
-    Raises PlainYamlError for any other, and for one that cannot be read.
+    The tag of texts may stand.  Raises PlainYamlError for any other file, and for one that cannot
+    be read.
     """
     try:
         with Path(path).open('rb') as file:
@@ -63,7 +66,7 @@ def _check_events(text: str) -> None:
             raise PlainYamlError(
                 f'it may have no anchors and aliases, got {anchor!r}{_at(event)}: write '
                 'out what it stands for')
-        if tag is not None:
+        if tag not in (None, TEXT_TAG):
             raise PlainYamlError(
                 f'it may have no tags, got {tag!r}{_at(event)}: leave it out')
 

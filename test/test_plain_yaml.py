@@ -34,6 +34,10 @@ def test_the_bounds_themselves_are_allowed(tmp_path: Path) -> None:
     assert tree == []
 
 
+def test_a_text_may_be_said_to_be_one(tmp_path: Path) -> None:
+    assert read(tmp_path, 'a: !!str 5') == {'a': '5'}
+
+
 @pytest.mark.parametrize(('text', 'said'), [
     ('a: ' + '#' * (MAX_BYTES - 2), f'may have {MAX_BYTES} bytes at most'),
     ('[' * (MAX_DEPTH + 1), f'may nest {MAX_DEPTH} levels at most, got more in line 1'),

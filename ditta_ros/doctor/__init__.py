@@ -9,6 +9,7 @@ Every check is a function that returns a :class:`~ditta_ros.doctor.finding.Findi
 ``middleware``    rclpy, RMW implementation, the Fast DDS profile in force
 ``machine``       processor, memory, /dev/shm, the kernel's UDP buffers
 ``gpu``           the GPU, and the build of torch against its driver
+``params_file``   names of parameters that the node does not know
 ``models``        the models that a parameter file names, or the embedded ones, with hashes
 ``network``       cameras and readers of the mask, by ``ros.survey``
 ================  ====================================================================

@@ -13,7 +13,7 @@ from rich.console import Console
 from ditta_ros.doctor import environment, gpu, libraries, machine, middleware, network
 from ditta_ros.doctor.finding import Finding, State, note, problem
 from ditta_ros.doctor.models import models
-from ditta_ros.doctor.params_file import ParamsFileError, read_params_file
+from ditta_ros.doctor.params_file import ParamsFileError, read_params_file, unread
 from ditta_ros.doctor.report import as_json, table
 
 LISTEN_S = 3.0
@@ -62,7 +62,8 @@ def examine(
         gpu.torch_and_driver(build, driver), gpu.gpu(build, driver), machine.processor(),
         machine.memory(), machine.shared_memory(), machine.udp_buffers(rclpy.rmw)]
     for name, given in nodes.items():
-        findings += models(given, f'{name} ' if len(nodes) > 1 else '')
+        where = f'{name} ' if len(nodes) > 1 else ''
+        findings += [*unread(given, where), *models(given, where)]
     return findings + _network(environ, rclpy, listen_s)
 
 
@@ -84,7 +85,8 @@ def _parser() -> argparse.ArgumentParser:
         'command that mends it. Exits with 1 where there is a problem.')
     parser.add_argument(
         '--params-file', type=Path, metavar='FILE',
-        help="the node's parameter file, for the models that it names; without: the embedded ones")
+        help="the node's parameter file, for what it names: parameters and models; without: the "
+        'embedded models')
     parser.add_argument(
         '--listen-s', type=float, default=LISTEN_S, metavar='S',
         help='how long to listen to the cameras; 0: not to look at the network; default: '

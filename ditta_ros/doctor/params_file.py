@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from ditta_ros.errors import one_line
+from ditta_ros.doctor.finding import Finding, note
+from ditta_ros.plain_yaml import PlainYamlError, plain_text, plain_value
+from ditta_ros.ros.node_parameters import NODE_PARAMETERS, unknown
 from ditta_ros.settings import parameters
 
 KEY = 'ros__parameters'
@@ -26,10 +26,10 @@ def read_params_file(path: Path) -> dict[str, dict[str, Any]]:
     names no node called ditta.  Raises ParamsFileError.
     """
     try:
-        tree = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        tree = plain_value(plain_text(path))
+    except PlainYamlError as error:
         raise ParamsFileError(
-            f'--params-file {str(path)!r} cannot be read ({one_line(error)}): give a yaml file '
+            f'--params-file {str(path)!r} cannot be read ({error}): give a yaml file '
             'as config/ditta.yaml') from error
     nodes = dict(_nodes(tree, '')) if isinstance(tree, dict) else {}
     if not nodes:
@@ -44,8 +44,23 @@ def read_params_file(path: Path) -> dict[str, dict[str, Any]]:
     return ours or {EVERY_NODE[0]: everyone}
 
 
+def unread(given: Mapping[str, Any], where: str = '') -> list[Finding]:
+    """Return a finding for each of a node's parameters that it ignores, most often misspelt.
+
+    ``where`` is put before the names of the findings.
+    """
+    warnings = (warning.rpartition(': ') for warning in unknown(given))
+    return [note(f'{where}parameters', seen, hint) for seen, _, hint in warnings]
+
+
 def settings_of(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a node's parameters the engine reads."""
+    """Return what of a node's parameters the engine reads.
+
+    Raises SettingError for a value of the node's own parameters that breaks its rule.
+    """
+    for own in NODE_PARAMETERS:
+        if own.name in given:
+            own.rule.check(own.name, given[own.name], type(own.default))
     known = {parameter.name for parameter in parameters()}
     return {name: value for name, value in given.items() if name in known}
 

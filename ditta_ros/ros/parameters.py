@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,13 +16,11 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
 from ditta_ros import settings
-from ditta_ros.ros.node_parameters import NODE_PARAMETERS, all_parameters
+from ditta_ros.ros.node_parameters import NODE_PARAMETERS, all_parameters, unknown
 from ditta_ros.settings import Parameter, SettingError, Settings
 from ditta_ros.settings_yaml import limits
 
 INT64_MIN, INT64_MAX = -2**63, 2**63 - 1
-# Declared by rclpy itself, not by us.
-_RCLPY_PREFIXES = ('use_sim_time', 'qos_overrides.', 'start_type_description_service')
 
 
 def declare(node: Node) -> None:
@@ -41,21 +38,8 @@ def declare(node: Node) -> None:
             value = parameter.rule.check(parameter.name, given, type(parameter.default))
             node.undeclare_parameter(parameter.name)
         node.declare_parameter(parameter.name, value, descriptor(parameter), ignore_override=True)
-    for warning in unknown(node):
+    for warning in unknown(node.get_parameters_by_prefix('')):
         node.get_logger().warning(warning)
-
-
-def unknown(node: Node) -> list[str]:
-    """Return a warning for each parameter given to ``node`` that nobody reads."""
-    warnings = []
-    known = [parameter.name for parameter in all_parameters()]
-    for name in node.get_parameters_by_prefix(''):
-        if name in known or name.startswith(_RCLPY_PREFIXES):
-            continue
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f'did you mean {near[0]}?' if near else 'see config/ditta.yaml'
-        warnings.append(f'no parameter is called {name!r}, it is ignored: {hint}')
-    return warnings
 
 
 def descriptor(parameter: Parameter) -> ParameterDescriptor:

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ditta_ros.evaluation.topics import COMPRESSED_TYPE, IMAGE_TYPE, camera_topics, is_result
+from ditta_ros.plain_yaml import plain_text, plain_value
 
 RECORDED = ('mask', 'confidence', 'label_info', 'status')  # under segmentation/
 COMPRESSED_SUFFIX = '/compressed'
@@ -84,14 +83,15 @@ def _topics(bag: Path) -> tuple[dict[str, int], dict[str, str]]:
     """Return the number of messages and the type of each topic; raises ReplayError."""
     file = _metadata_file(bag)
     try:
-        content: Any = yaml.safe_load(file.read_text(encoding='utf-8'))
+        content: Any = plain_value(plain_text(file))
         listed = content['rosbag2_bagfile_information']['topics_with_message_count']
         counts = {
             str(entry['topic_metadata']['name']): int(entry['message_count']) for entry in listed}
         types = {
             str(entry['topic_metadata']['name']): str(entry['topic_metadata']['type'])
             for entry in listed}
-    except (yaml.YAMLError, KeyError, TypeError, ValueError, OSError) as error:
+    # ValueError: also what is no plain yaml.
+    except (KeyError, TypeError, ValueError) as error:
         reason = f'{type(error).__name__}: {" ".join(str(error).split())}'
         raise ReplayError(
             f'{file}: cannot be read as the metadata of a rosbag2 ({reason}): write it anew with '

@@ -37,12 +37,15 @@ def test_the_exit_code_says_whether_there_is_a_problem(tmp_path: Path) -> None:
     file = tmp_path / 'params.yaml'
     for model, expected in (('', None), ('/no/where', 'problem')):
         file.write_text(
-            f'ditta: {{ros__parameters: {{warm_up.amount: 0, segmenter.model: "{model}"}}}}')
+            f'ditta: {{ros__parameters: {{warm_up.amount: 0, segmenter.model: "{model}", '
+            'grups: ""}}')
         done = doctor(
             '--json', '--params-file', str(file),
             FASTDDS_DEFAULT_PROFILES_FILE=str(CONFIG / 'fastdds.xml'))
         found = json.loads(done.stdout)
         problems = [each['name'] for each in found if each['state'] == 'problem']
+        assert ('parameters', 'note', 'did you mean groups?') in [
+            (each['name'], each['state'], each['remedy']) for each in found]
         assert done.returncode == (1 if problems else 0)
         assert ('SegFormer' in problems) == (expected == 'problem')
         assert all(each['remedy'] for each in found if each['state'] == 'problem')

@@ -10,7 +10,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 
 from ditta_ros.ros import parameters
-from ditta_ros.ros.node_parameters import all_parameters
+from ditta_ros.ros.node_parameters import all_parameters, unknown
 from ditta_ros.settings import SettingError, Settings
 
 MakeNode = Callable[..., Node]
@@ -39,7 +39,7 @@ def test_every_parameter_is_declared_with_its_default(make_node: MakeNode) -> No
     for parameter in all_parameters():
         assert node.get_parameter(parameter.name).value == parameter.default
     assert parameters.read(node) == Settings()
-    assert parameters.unknown(node) == []
+    assert unknown(node.get_parameters_by_prefix('')) == []
 
 
 def test_descriptors_tell_meaning_unit_range_and_whether_live(make_node: MakeNode) -> None:
@@ -95,7 +95,7 @@ def test_a_wrong_value_is_refused_at_start(
 def test_a_misspelled_name_is_warned_about_with_the_nearest(make_node: MakeNode) -> None:
     node = make_node(adaptation__pases=3, robot_name='r2', use_sim_time=False)
     parameters.declare(node)
-    assert parameters.unknown(node) == [
+    assert unknown(node.get_parameters_by_prefix('')) == [
         "no parameter is called 'adaptation.pases', it is ignored: "
         'did you mean adaptation.passes?',
         "no parameter is called 'robot_name', it is ignored: see config/ditta.yaml"]

@@ -112,7 +112,7 @@ def test_broken_metadata_are_refused_in_a_line(bag: Path, content: str) -> None:
 def test_metadata_cannot_run_code(bag: Path) -> None:
     bag.mkdir()
     (bag / 'metadata.yaml').write_text('!!python/object/apply:os.getcwd []')
-    with pytest.raises(ReplayError, match='ConstructorError'):
+    with pytest.raises(ReplayError, match='it may have no tags'):
         read_recording(bag)
 
 
