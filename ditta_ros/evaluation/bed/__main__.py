@@ -53,6 +53,7 @@ class Plan:
     streams: tuple[Stream, ...]
     data: Path | None
     whole: bool  # all streams and warm-ups of the half
+    with_signals: bool = False
 
     @property
     def notes(self) -> list[str]:
@@ -79,7 +80,7 @@ class Plan:
         return Job(
             stream, self.warm_ups_percent,
             {name: {**models, **values} for name, values in self.variants.items()},
-            {**models, **self.ceiling}, with_ceiling)
+            {**models, **self.ceiling}, with_ceiling, self.with_signals)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -154,7 +155,8 @@ def _plan(options: argparse.Namespace) -> Plan:
         options.half, chosen_variants(options.set, options.variant),
         parse_overrides(options.ceiling.split()), warm_ups, tuple(streams), options.data,
         whole=(set(shifts) == set(SHIFTS) and options.streams == most
-               and options.frames == FRAMES and set(warm_ups) == set(WARM_UPS_PERCENT)))
+               and options.frames == FRAMES and set(warm_ups) == set(WARM_UPS_PERCENT)),
+        with_signals=options.signals)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -174,6 +176,8 @@ def _parser() -> argparse.ArgumentParser:
                         help='how true labels are learnt (default: %(default)s)')
     parser.add_argument('--ceilings', type=Path, metavar='FILE',
                         help='the bed.json of a run whose ceilings are taken over')
+    parser.add_argument('--signals', action='store_true', help='record in bed.json what the guard '
+                        'might go by, for ditta_ros.evaluation.bed.roc')
     parser.add_argument('--real', action='store_true', help='moving crops of stills as well')
     parser.add_argument('--only-real', action='store_true', help='moving crops of stills alone')
     parser.add_argument('--data', type=Path, metavar='FOLDER',

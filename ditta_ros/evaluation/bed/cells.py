@@ -17,6 +17,7 @@ from torch import Tensor
 from ditta_ros.device import choose_device
 from ditta_ros.evaluation.baselines import Method, TrueFrame, open_method
 from ditta_ros.evaluation.bed.branching import BranchingTracker
+from ditta_ros.evaluation.bed.candidates import Candidate, measure_candidate
 from ditta_ros.evaluation.bed.encoding import EncodingOnce
 from ditta_ros.evaluation.bed.reached import Meter, Reached
 from ditta_ros.evaluation.bed.streams import Stream
@@ -34,7 +35,8 @@ from ditta_ros.warm_up import length_frames
 class Job:
     """One stream; parameters of every variant by name, and those of the ceiling.
 
-    Where ``with_ceiling`` is not set, the ceilings are known from elsewhere.
+    Where ``with_ceiling`` is not set, the ceilings are known from elsewhere.  ``with_signals``
+    records what the guard might go by, of every variant that holds frames out for it.
     """
 
     stream: Stream
@@ -42,15 +44,20 @@ class Job:
     variants: Mapping[str, Mapping[str, Any]]
     ceiling: Mapping[str, Any]
     with_ceiling: bool = True
+    with_signals: bool = False
 
 
 @dataclass(frozen=True)
 class Adapted:
-    """What a variant reached, how right its targets were, and its session's last status."""
+    """What a variant reached, how right its targets were, and its session's last status.
+
+    ``candidate``: what its head is before the guard has judged; None: not measured.
+    """
 
     reached: Reached
     targets: Targets
     status: Mapping[str, Any]
+    candidate: Candidate | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ def run(job: Job) -> list[Cell]:
                 'encoded once: leave these to the bed')
     bench = _Bench(job.stream, first)
     iss = bench.plain([length_frames(each.warm_up) or 0 for each in ceilings.values()])
-    adapted = {walk: bench.adapted(settings) for walk, settings in walks.items()}
+    adapted = {walk: bench.adapted(settings, job.with_signals) for walk, settings in walks.items()}
     return [
         Cell(job.stream, percent, plain,
              bench.ceiling(ceilings[percent]) if job.with_ceiling else None,
@@ -130,17 +137,21 @@ class _Bench:
         return self._after_warm_up(
             open_method('true_labels', settings, self._segmenter), settings)
 
-    def adapted(self, settings: Settings) -> Adapted:
-        """Return what a session by ``settings`` reaches and says, and its targets."""
+    def adapted(self, settings: Settings, with_signals: bool) -> Adapted:
+        """Return what a session by ``settings`` reaches and says, its targets and candidate."""
         if settings.tracker not in self._trackers:
             self._trackers[settings.tracker] = BranchingTracker(
                 Sam2Tracker.load(settings.tracker, self._segmenter.device))
         tracker = self._trackers[settings.tracker]
         self._teach(settings)
         targets = measure_targets(settings, self._segmenter, tracker, self._seen, self._taught)
+        candidate = None
+        if with_signals:
+            seen = [self._as_seen(frame, settings) for frame in self._frames]
+            candidate = measure_candidate(settings, self._segmenter, tracker, seen, self._taught)
         session = Session(settings, self._segmenter, tracker)
         reached = self._after_warm_up(session, settings)
-        return Adapted(reached, targets, session.status())
+        return Adapted(reached, targets, session.status(), candidate)
 
     def _after_warm_up(self, method: Method, settings: Settings) -> Reached:
         meter, warm_up_frames = self._meter(), length_frames(settings.warm_up) or 0
@@ -165,8 +176,13 @@ class _Bench:
         """Label the frames of a warm-up, as far as none before it has."""
         iss = IssLabeller(self._segmenter.head)
         for frame in self._frames[len(self._seen):length_frames(settings.warm_up)]:
-            seen = frame.shrunk(settings.segmenter.max_side_px)
-            assert isinstance(seen, TrueFrame)  # shrunk with its truth
+            seen = self._as_seen(frame, settings)
             self._seen.append(seen)
             self._taught.append(
                 iss.label(self._segmenter.encode(seen), seen.size_px, settings.tau))
+
+    def _as_seen(self, frame: TrueFrame, settings: Settings) -> TrueFrame:
+        """Return a frame as the networks see it."""
+        seen = frame.shrunk(settings.segmenter.max_side_px)
+        assert isinstance(seen, TrueFrame)  # shrunk with its truth
+        return seen

@@ -62,24 +62,34 @@ class TargetMeter:
 
 
 @torch.no_grad()
-def measure_targets(
+def walked(
     settings: Settings, segmenter: Segmenter, tracker: MaskTracker,
     frames: Sequence[TrueFrame], taught: Sequence[Taught],
-) -> Targets:
-    """Walk the warm-up as a session does, and measure what it would teach.
+) -> WarmUp:
+    """Return a warm-up walked as a session does, all of it tracked.
 
     ``frames`` are as the networks see them, ``taught`` is what the frozen segmenter says of each;
     both may go on after the warm-up.
     """
-    classes = len(segmenter.label_set)
     calibration = Calibration(segmenter, settings.tau, settings.adaptation.colours == 'align')
-    warm_up = WarmUp(settings, tracker, classes, frames[0].size_px, calibration)
+    warm_up = WarmUp(
+        settings, tracker, len(segmenter.label_set), frames[0].size_px, calibration)
     length = length_frames(settings.warm_up) or len(frames)
     for frame, (label, reliability) in zip(frames[:length], taught[:length], strict=True):
         warm_up.record(frame, segmenter.encode(frame), label, reliability)
         while warm_up.track_next():
             pass
-    meter = TargetMeter(classes)
+    return warm_up
+
+
+@torch.no_grad()
+def measure_targets(
+    settings: Settings, segmenter: Segmenter, tracker: MaskTracker,
+    frames: Sequence[TrueFrame], taught: Sequence[Taught],
+) -> Targets:
+    """Measure what a warm-up would teach; the arguments are those of :func:`walked`."""
+    warm_up = walked(settings, segmenter, tracker, frames, taught)
+    meter = TargetMeter(len(segmenter.label_set))
     # What is taught is set against the plain model, not against a teacher in other colours.
     for frame, (iss, _), sample in zip(frames, taught, warm_up.samples(), strict=False):
         assert frame.truth is not None  # the bed's sources have truth of every frame

@@ -9,6 +9,7 @@ import cv2
 import pytest
 
 from ditta_ros.evaluation.bed.__main__ import main
+from ditta_ros.evaluation.bed.signals import SIGNALS
 
 SMALL = ['--half', 'choose', '--streams', '1', '--frames', '6', '--shift', 'noise:0.5',
          '--warm-up', '34', '--processes', '1']
@@ -51,6 +52,18 @@ def test_a_small_run_and_one_with_its_ceilings(
     (first / 'bed.json').write_text(json.dumps(data))
     assert main(taken_over) == 2
     assert 'the plain model must reach what it did' in capsys.readouterr().out
+
+
+def test_signals_are_recorded_of_what_is_judged(tmp_path: Path) -> None:
+    judged = ['--variant', 'judged: adaptation.passes=1 adaptation.held_out_percent=50']
+    assert main([*SMALL, *judged, *QUICK[:2], '--signals', '--out', str(tmp_path)]) == 0
+    (cell,) = json.loads((tmp_path / 'bed.json').read_text())['cells']
+    judged_, quick = (cell['adapted'][name] for name in ('judged', 'quick'))
+    assert quick['candidate'] is None  # nothing was held out
+    candidate = judged_['candidate']
+    assert candidate['signals'].keys() == SIGNALS.keys()
+    assert judged_['status']['promoted']
+    assert candidate['reached'] == judged_['reached']  # it is what the session has learnt
 
 
 @pytest.mark.parametrize(('arguments', 'says'), [
