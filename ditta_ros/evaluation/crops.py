@@ -36,6 +36,7 @@ import numpy as np
 from ditta_ros.demo.shifts import Shift, parse
 from ditta_ros.evaluation.image_files import IMAGE_SUFFIXES, LABEL_SUFFIXES, read_label, read_rgb
 from ditta_ros.evaluation.source import Skipped, Source, SourceError, SourceFrame, even_stamp_ns
+from ditta_ros.evaluation.specs import values_of
 from ditta_ros.labels import UNLABELLED
 
 DEFAULTS = {'seed': '7', 'shift': 'clean', 'frames': '90', 'rate': '10', 'size': '240x320',
@@ -120,12 +121,7 @@ def crops_source(spec: str) -> Source:
 
 
 def _given(spec: str) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for item in filter(None, spec.removeprefix('crops').removeprefix(':').split(',')):
-        key, equals, value = item.partition('=')
-        if key not in KEYS or not equals or key in given:
-            raise SourceError(f'{spec}: crops take {", ".join(KEYS)}, once each, got {item!r}')
-        given[key] = value
+    given = values_of(spec, 'crops', KEYS)
     if 'folder' not in given or 'still' not in given:
         raise SourceError(
             f'{spec}: crops need folder and still: write crops:folder=DIR,still=NAME')

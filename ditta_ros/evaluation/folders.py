@@ -17,6 +17,7 @@ from ditta_ros.evaluation.image_files import (
     read_frames,
 )
 from ditta_ros.evaluation.source import Source, SourceError
+from ditta_ros.evaluation.specs import values_of
 from ditta_ros.labels import UNLABELLED
 
 RATE_HZ = 10.0  # of a folder that is given none
@@ -44,14 +45,7 @@ def given_folders_source(spec: str) -> Source:
     ``rate`` in Hz; ``ignore``: the value of unlabelled pixels, beside 255; ``begins``: how the
     names of the images begin, where a folder holds several recordings.
     """
-    given: dict[str, str] = {}
-    for item in spec.split(','):
-        key, equals, value = item.partition('=')
-        if key not in KEYS or not equals or key in given:
-            raise SourceError(
-                f'{spec}: folders take {", ".join(KEYS)}, once each, got {item!r}: '
-                'write images=DIR,labels=DIR')
-        given[key] = value
+    given = values_of(spec, 'folders', KEYS)
     try:
         rate_hz = float(given.get('rate', RATE_HZ))
         ignore = int(given.get('ignore', UNLABELLED))

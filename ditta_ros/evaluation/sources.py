@@ -50,6 +50,7 @@ from ditta_ros.evaluation.datasets import (
 from ditta_ros.evaluation.folders import folder_source, given_folders_source
 from ditta_ros.evaluation.image_files import to_rgb
 from ditta_ros.evaluation.source import Source, SourceError, SourceFrame, even_stamp_ns
+from ditta_ros.evaluation.specs import values_of
 
 BAG_SUFFIXES = ('.mcap', '.db3')
 WORLD_DEFAULTS = {'seed': '7', 'shift': 'clean', 'frames': '90', 'rate': '10'}
@@ -91,12 +92,7 @@ def expand_sources(spec: str) -> list[str]:
 
 def world_source(spec: str) -> Source:
     """Return a stream of the demo world: ``world:seed=7,shift=noise:0.5,frames=90,rate=10``."""
-    given = dict(WORLD_DEFAULTS)
-    for item in filter(None, spec.removeprefix('world').removeprefix(':').split(',')):
-        key, _, value = item.partition('=')
-        if key not in given:
-            raise SourceError(f'{spec}: a world takes {", ".join(given)}, got {key!r}')
-        given[key] = value
+    given = {**WORLD_DEFAULTS, **values_of(spec, 'world', WORLD_DEFAULTS)}
     try:
         seed, frames, rate_hz = int(given['seed']), int(given['frames']), float(given['rate'])
         shift = parse(given['shift'])

@@ -97,7 +97,7 @@ def test_depth_by_hand() -> None:
     (('60x80', '91x80'), 'a crop must fit into the still of 90x120 px, got 91x80'),
     (('frames=40', 'frames=0'), 'frames >= 1'),
     (('frames=40', 'frames=x'), 'invalid literal'),
-    (('rate=4', 'speed=4'), "crops take folder, still, .*got 'speed=4'"),
+    (('rate=4', 'speed=4'), "the keys of crops are folder, still, .*got 'speed=4'"),
     (('rate=4', 'rate=4,rate=5'), "once each, got 'rate=5'"),
     (('rate=4', 'shift=rain:1'), 'shift must be clean or'),
 ])

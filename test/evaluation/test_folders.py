@@ -133,7 +133,7 @@ def test_a_label_must_have_the_size_of_its_image(drive: Path) -> None:
 @pytest.mark.parametrize(('spec', 'says'), [
     ('images={}/none', 'no such folder .*none'),
     ('images={}/images,labels={}/none', 'no such folder .*none'),
-    ('images={}/images,lables={}/labels', "folders take images, labels, .* got 'lables="),
+    ('images={}/images,lables={}/labels', "of folders are images, labels, .* got 'lables="),
     ('images={}/images,images={}/images', "once each, got 'images="),
     ('images={}/images,rate', "got 'rate'"),
     ('images={}/images,rate=fast', 'could not convert'),

@@ -88,7 +88,9 @@ def test_world() -> None:
 
 @pytest.mark.parametrize(('spec', 'says'), [
     ('nowhere.mp4', 'nowhere.mp4: no such file or folder'),
-    ('world:sed=7', "a world takes seed, shift, frames, rate, got 'sed'"),
+    ('world:sed=7', "of world are seed, shift, frames, rate, once each, got 'sed=7': write key="),
+    ('world:seed=7,frames=3,seed=8', "once each, got 'seed=8'"),
+    ('world:frames', "once each, got 'frames'"),
     ('world:seed=x', 'world:seed=x: invalid literal'),
     ('world:seed=-1', 'seed must be >= 0'),
     ('world:frames=0', 'frames >= 1'),
