@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor
@@ -49,6 +51,11 @@ def propose(
         Prompt(first_object_id + rank, t, at % width, at // width, class_id)
         for rank, (class_id, at) in enumerate(
             zip(chosen.tolist(), position[chosen].tolist(), strict=True))]
+
+
+def occupied_by(masks: Mapping[int, Tensor]) -> Tensor | None:
+    """Return the union of objects' masks, bool [H, W], as ``propose`` takes it; None of none."""
+    return reduce(torch.logical_or, masks.values()) if masks else None
 
 
 def dilate(mask: Tensor, margin_px: int) -> Tensor:

@@ -22,7 +22,7 @@ from ditta_ros.kept_features import kept
 from ditta_ros.labeller import Labelled
 from ditta_ros.labels import unlabelled_in
 from ditta_ros.packed_mask import PackedMask
-from ditta_ros.prompts import propose
+from ditta_ros.prompts import occupied_by, propose
 from ditta_ros.segmenter import Features
 from ditta_ros.settings import Settings, WarmUpSettings
 from ditta_ros.targets import Votes, object_label, paint
@@ -200,7 +200,7 @@ class WarmUp:
             picture = self._calibration.picture(picture)
         masks = self._tracker.track(picture)
         prompts = propose(
-            now.label, now.reliability, self._occupied(masks) if t else None,
+            now.label, now.reliability, occupied_by(masks) if t else None,
             self._settings.tau, self._settings.targets.covered_margin_px, self.objects + 1,
             self._most_objects - self.objects, t)
         self._count(now, masks)
@@ -243,12 +243,6 @@ class WarmUp:
     def _kept(self, labelled: Labelled) -> Labelled:
         """Return features as they wait for the adaptation."""
         return labelled._replace(features=kept(labelled.features, self._settings.adaptation))
-
-    def _occupied(self, masks: Masks) -> Tensor | None:
-        union = None
-        for mask in masks.values():
-            union = mask if union is None else union | mask
-        return union
 
     def _count(self, recorded: _Recorded, masks: Masks) -> None:
         """Count the votes in objects' masks on a frame, and keep the masks for painting."""

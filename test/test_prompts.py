@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import torch
 
-from ditta_ros.prompts import Prompt, dilate, propose
+from ditta_ros.prompts import Prompt, dilate, occupied_by, propose
 
 HEIGHT, WIDTH = 12, 20
 
@@ -101,3 +101,9 @@ def test_dilation_is_the_cross_iterated(margin_px: int) -> None:
     cross = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     expected = cv2.dilate(mask.astype(np.uint8), cross, iterations=margin_px) > 0
     np.testing.assert_array_equal(dilate(torch.from_numpy(mask), margin_px).numpy(), expected)
+
+
+def test_what_masks_occupy_together() -> None:
+    assert occupied_by({}) is None
+    masks = {3: at((0, 1)), 1: at((0, 1), (2, 2)), 8: at((5, 5))}
+    assert torch.equal(occupied_by(masks), at((0, 1), (2, 2), (5, 5)))

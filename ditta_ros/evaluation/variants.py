@@ -23,9 +23,10 @@ from rich.table import Table
 
 from ditta_ros.device import choose_device
 from ditta_ros.errors import ModelError
+from ditta_ros.evaluation.bed.branching import BranchingTracker
+from ditta_ros.evaluation.bed.encoding import EncodingOnce
 from ditta_ros.evaluation.overrides import parse_overrides
 from ditta_ros.evaluation.processes import run_with_bar
-from ditta_ros.evaluation.remembered import RememberingSegmenter, RememberingTracker
 from ditta_ros.evaluation.scores import Scores
 from ditta_ros.evaluation.source import SourceError
 from ditta_ros.evaluation.sources import world_source
@@ -33,7 +34,7 @@ from ditta_ros.evaluation.streams import plain_json, score, stream_parser
 from ditta_ros.profiles import PAPER
 from ditta_ros.segmenter import Segmenter
 from ditta_ros.session import Session
-from ditta_ros.settings import SettingError, Settings, from_flat
+from ditta_ros.settings import SettingError, Settings, TrackerSettings, from_flat
 from ditta_ros.tracker import Sam2Tracker
 from ditta_ros.warm_up import length_frames
 
@@ -87,20 +88,18 @@ def run(job: Job) -> Outcome:
                 f'encoded once, got others in {name!r}: give them to all with --set')
     warm_up_frames = length_frames(first.warm_up) or 0
     device = choose_device(first.segmenter.device)
-    segmenter = RememberingSegmenter.around(
+    segmenter = EncodingOnce.around(
         Segmenter.open(first.segmenter, device, first.adaptation.seed))
     plain = dataclasses.replace(
         first, warm_up=dataclasses.replace(first.warm_up, unit='frames', amount=0.0))
     iss = score(Session(plain, segmenter, None), source, warm_up_frames)
     adapted = {}
-    trackers: dict[Settings, RememberingTracker] = {}
+    trackers: dict[TrackerSettings, BranchingTracker] = {}
     for name, each in settings.items():
-        # Masks may be repeated where nothing but the adaptation, to the same colours, differs.
-        same = dataclasses.replace(each, adaptation=dataclasses.replace(
-            first.adaptation, colours=each.adaptation.colours))
-        if same not in trackers:
-            trackers[same] = RememberingTracker(Sam2Tracker.load(each.tracker, device))
-        adapted[name] = score(Session(each, segmenter, trackers[same]), source, warm_up_frames)
+        if each.tracker not in trackers:
+            trackers[each.tracker] = BranchingTracker(Sam2Tracker.load(each.tracker, device))
+        adapted[name] = score(
+            Session(each, segmenter, trackers[each.tracker]), source, warm_up_frames)
     return Outcome(job.shift, job.seed, iss, adapted)
 
 

@@ -7,20 +7,13 @@ import math
 from pathlib import Path
 
 import pytest
-import torch
 
-from ditta_ros.evaluation.remembered import RememberingSegmenter, RememberingTracker
 from ditta_ros.evaluation.scores import Scores
 from ditta_ros.evaluation.sources import world_source
 from ditta_ros.evaluation.streams import score
 from ditta_ros.evaluation.variants import Job, Outcome, change, main, run, table
-from ditta_ros.frame import Frame
 from ditta_ros.opening import open_session
-from ditta_ros.prompts import Prompt
-from ditta_ros.segmenter import Segmenter
 from ditta_ros.settings import SettingError, from_flat
-from fakes import InstanceTracker
-from random_models import save_random_segformer
 
 SPEC = 'world:seed=3,shift=noise:0.5,frames=10'
 COMMON = {
@@ -36,38 +29,6 @@ def test_a_variant_is_scored_as_the_session_alone_would_be() -> None:
     plain = score(open_session(from_flat({'warm_up.amount': 0.0})), world_source(SPEC), 3)
     assert str(outcome.iss) == str(plain)
     assert outcome.adapted['slow'].miou != outcome.adapted['fast'].miou
-
-
-def test_a_stamp_is_encoded_once(tmp_path: Path) -> None:
-    segmenter = RememberingSegmenter.around(Segmenter.load(str(save_random_segformer(tmp_path))))
-    black, white = (Frame(0, '', torch.full((32, 48, 3), grey, dtype=torch.uint8))
-                    for grey in (0, 255))
-    first = segmenter.encode(black)
-    assert segmenter.encode(white) is first
-    other = segmenter.encode(Frame(1, '', white.rgb))
-    assert not torch.equal(other[0], first[0])
-
-
-def test_masks_are_repeated_and_other_prompts_refused() -> None:
-    instance = torch.tensor([[[0, 1]], [[1, 0]], [[1, 1]]])
-    tracker = RememberingTracker(InstanceTracker(instance))
-    rgb = torch.zeros((1, 2, 3), dtype=torch.uint8)
-    seen = []
-    for _ in range(2):
-        tracker.start((1, 2))
-        assert tracker.track(rgb) == {}
-        assert tracker.track(rgb) == {}
-        here, backward = tracker.prompt([Prompt(7, 1, 0, 0, 2)])
-        seen.append((here[7].tolist(), [each[7].tolist() for each in backward],
-                     tracker.track(rgb)[7].tolist()))
-    assert seen == [([[True, False]], [[[False, True]]], [[True, True]])] * 2
-    tracker.start((1, 2))
-    tracker.track(rgb)
-    with pytest.raises(ValueError, match='frame 0 was not prompted'):
-        tracker.prompt([Prompt(7, 0, 0, 0, 2)])
-    tracker.track(rgb)
-    with pytest.raises(ValueError, match='frame 1 had other prompts'):
-        tracker.prompt([Prompt(8, 1, 0, 0, 2)])
 
 
 def scores(miou: float, mvc8: float) -> Scores:

@@ -31,7 +31,7 @@ from ditta_ros.labeller import IssLabeller
 from ditta_ros.labels import UNLABELLED, unlabelled_in
 from ditta_ros.mapping import ClassMapping
 from ditta_ros.packed_mask import PackedMask
-from ditta_ros.prompts import propose
+from ditta_ros.prompts import occupied_by, propose
 from ditta_ros.segmenter import Segmenter
 from ditta_ros.settings import Settings
 from ditta_ros.targets import Votes, object_label, paint
@@ -116,7 +116,7 @@ class ZeroShot:
         self._masks[frame.stamp_ns] = now.masks
         rule = self._settings
         prompts = propose(
-            label, reliability, _union(masks) if self._seen else None, rule.tau,
+            label, reliability, occupied_by(masks) if self._seen else None, rule.tau,
             rule.targets.covered_margin_px, self.objects + 1,
             rule.tracker.max_objects - self.objects, self._seen)
         self._seen += 1
@@ -161,10 +161,3 @@ def _mapped(label: Tensor, mapping: ClassMapping) -> Tensor:
     kept = mapping.target_of < len(mapping.label_set)
     table[:len(kept)] = torch.where(kept, mapping.target_of, UNLABELLED)
     return table.to(label.device)[label.long()].to(torch.uint8)  # a target has no wide labels
-
-
-def _union(masks: Masks) -> Tensor | None:
-    union = None
-    for mask in masks.values():
-        union = mask if union is None else union | mask
-    return union
