@@ -2,7 +2,8 @@
 
 Wang et al., *Tent: Fully Test-Time Adaptation by Entropy Minimization*, ICLR 2021.  One step on
 each frame of the warm-up, after its label was given; scale and shift of the decode head's batch
-norm and of all layer norms of the backbone learn, on a copy of both.
+norm and of all layer norms of the backbone learn, on a copy of both.  Batch norm normalises every
+frame by its own statistics, in and after the warm-up.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from torch.nn import functional as F
 
 from ditta_ros.evaluation.baselines.network import Network, trainable
 from ditta_ros.frame import Frame
-from ditta_ros.labeller import IssLabeller
 from ditta_ros.mapping import ClassMapping
 from ditta_ros.segmenter import Segmenter
 from ditta_ros.settings import Settings
@@ -26,29 +26,22 @@ from ditta_ros.temporal import decide
 
 @dataclass(frozen=True)
 class TentSettings:
-    """Adam's step size and betas are the paper's (section 4, without weight decay).
-
-    ``frame_statistics``: batch norm normalises every frame by its own statistics, in and after the
-    warm-up, as in the paper; else by the running ones that the head came with, as comparisons
-    on SegFormer do (Wang et al., *Continual Test-Time Domain Adaptation*, CVPR 2022, with a step
-    size of 6e-5 / 8).
-    """
+    """Adam's step size and betas are the paper's (section 4, without weight decay)."""
 
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
-    frame_statistics: bool = True
 
 
 DEFAULTS = TentSettings()
 
 
-def configure(network: Network, frame_statistics: bool) -> None:
+def configure(network: Network) -> None:
     """Let scale and shift of every norm layer learn, and nothing else."""
     network.requires_grad_(False)
     for module in network.modules():
         if isinstance(module, nn.LayerNorm | nn.BatchNorm2d):
             module.requires_grad_(True)
-        if isinstance(module, nn.BatchNorm2d) and frame_statistics:
+        if isinstance(module, nn.BatchNorm2d):
             # Without running statistics torch takes the batch's, in eval mode as well.
             module.track_running_stats = False
             module.running_mean = module.running_var = None
@@ -75,22 +68,17 @@ class Tent:
         self.objects = 0
         self._mapping = mapping
         self.network = Network.copy_of(segmenter)
-        configure(self.network, rule.frame_statistics)
+        configure(self.network)
         self._tau = settings.tau
-        self._rule = rule
         self._optimiser = torch.optim.Adam(
             trainable(self.network), lr=rule.learning_rate, betas=rule.betas)
         self._due: deque[Frame] = deque()
-        self._labeller: IssLabeller | None = None  # of the head as it is now
-        self._fold()
 
     def label(self, frame: Frame, teaches: bool) -> tuple[Tensor, Tensor]:
         """Label the frame by itself."""
         if teaches:
             self._due.append(frame)
         features = self.network.encode(self.network.image(frame))
-        if self._labeller is not None:
-            return self._labeller.label(features, frame.size_px, self._tau)
         logits = self.network.head(features).logits  # [1, C, h, w]
         if self._mapping is not None:
             logits = self._mapping.merge(logits, dim=1)
@@ -116,8 +104,3 @@ class Tent:
         self._optimiser.zero_grad()
         mean_entropy(self.network(self.network.image(frame))).backward()
         self._optimiser.step()
-        self._fold()
-
-    def _fold(self) -> None:
-        if not self._rule.frame_statistics:  # which cannot be folded: they are not known before
-            self._labeller = IssLabeller(self.network.head, self._mapping)

@@ -20,23 +20,23 @@ from ditta_ros.labels import LabelSet
 from ditta_ros.settings import Settings
 
 
-def write_bag(folder: Path, out: Path, source: str = '', under: str = '') -> dict[str, Outcome]:
+def write_bag(folder: Path, out: Path, source: str = '') -> dict[str, Outcome]:
     """Write the images of a run's source, and mask and overlay of each method, to the bag ``out``.
 
     Topics are ``IMAGE_TOPIC``, ``TRUTH_TOPIC`` where there is truth, and of each method
     ``/<method>/segmentation/mask`` and ``.../overlay``, all with the source's own stamps.
-    ``source`` and ``under`` (a warm-up) choose among several; empty: the run's first source, and
-    the warm-up that most jobs have.  Of several seeds the first is taken, of variants none.
-    Returns the outcomes whose masks were written, by method.  Raises BagError, SourceError.
+    ``source`` chooses among several; empty: the run's first.  Of several warm-ups the one that
+    most jobs have is taken, of several seeds the first, of variants none.  Returns the outcomes
+    whose masks were written, by method.  Raises BagError, SourceError.
     """
     results = Results.read(folder)
     source = source or next(iter(results.sources), '')
-    outcomes = first_of_each_method(results, source, under or None)
+    outcomes = first_of_each_method(results, source)
     if not outcomes:
         raise BagError(
             f'{folder}: no outcome of {source or "any source"} with the warm-up '
-            f'{under or results.headline or "asked for"}: name one of '
-            f'{", ".join(results.sources) or "none"} and of {", ".join(results.protocols)}')
+            f'{results.headline or "asked for"}: name one of '
+            f'{", ".join(results.sources) or "none"}')
     topic, truth_topic = (
         (results.run.topic, results.run.truth_topic) if results.run else ('', ''))
     frames = open_source(source, topic, truth_topic)

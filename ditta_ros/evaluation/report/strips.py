@@ -71,13 +71,10 @@ def strips(results: Results, folder: Path) -> list[Strip]:
     return made
 
 
-def first_of_each_method(
-    results: Results, source: str, under: str | None = None,
-) -> dict[str, Outcome]:
-    """Return each method's first outcome on ``source``; ``under`` None: the headline protocol."""
+def first_of_each_method(results: Results, source: str) -> dict[str, Outcome]:
+    """Return each method's first outcome on ``source``, with the headline's warm-up."""
     found: dict[str, Outcome] = {}
-    for outcome in results.select(
-            under=results.headline if under is None else under, source=source, variant=''):
+    for outcome in results.select(under=results.headline, source=source, variant=''):
         found.setdefault(outcome.job.method, outcome)
     return {method: found[method] for method in results.methods if method in found}
 

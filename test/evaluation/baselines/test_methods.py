@@ -12,11 +12,11 @@ from ditta_ros.evaluation.baselines import METHODS, MethodError, open_method
 from ditta_ros.evaluation.baselines.auxadapt import AuxAdapt, AuxAdaptSettings
 from ditta_ros.evaluation.baselines.bn_only import BnOnly, BnOnlySettings
 from ditta_ros.evaluation.baselines.cotta import Cotta, CottaSettings
-from ditta_ros.evaluation.baselines.tent import Tent, TentSettings
 from ditta_ros.evaluation.baselines.true_labels import TrueLabels
 from ditta_ros.evaluation.baselines.walk import Walk
 from ditta_ros.evaluation.baselines.zero_shot import ZeroShot
-from ditta_ros.evaluation.remembered import RememberingSegmenter, RememberingTracker
+from ditta_ros.evaluation.bed.branching import BranchingTracker
+from ditta_ros.evaluation.bed.encoding import EncodingOnce
 from ditta_ros.frame import Frame
 from ditta_ros.labels import LabelSet, default_palette
 from ditta_ros.mapping import ClassMapping
@@ -101,10 +101,9 @@ def test_a_method_is_not_the_plain_segmenter(name, segmenter, tracker, frames, f
 
 @pytest.mark.parametrize('learner', [
     partial(BnOnly, rule=BnOnlySettings(momentum=0.0)),
-    partial(Tent, rule=TentSettings(learning_rate=0.0, frame_statistics=False)),
     partial(Cotta, rule=CottaSettings(learning_rate=0.0)),
     partial(AuxAdapt, rule=AuxAdaptSettings(learning_rate=0.0)),
-], ids=['bn_only', 'tent', 'cotta', 'auxadapt'])
+], ids=['bn_only', 'cotta', 'auxadapt'])
 def test_where_nothing_is_learnt_it_is_the_plain_segmenter(
     learner, segmenter, frames, fed,
 ) -> None:
@@ -144,11 +143,11 @@ def test_without_a_warm_up_the_plain_segmenter_labels(name, frames, segmenter, f
 def test_methods_share_what_is_remembered_of_a_stream(name, segmenter, frames, fed) -> None:
     """One encoding and one tracking serve all, whichever method came before."""
     settings = from_flat({**VALUES, 'tau': 0.6})
-    remembering = RememberingSegmenter.around(segmenter)
-    masks = RememberingTracker(Sam2Tracker.load(settings.tracker, 'cpu'))
+    once = EncodingOnce.around(segmenter)
+    masks = BranchingTracker(Sam2Tracker.load(settings.tracker, 'cpu'))
     for other in ('ditta', 'zero_shot'):
-        fed(open_method(other, settings, remembering, masks), frames[:5])
-    shared = fed(open_method(name, settings, remembering, masks), frames[:5])
+        fed(open_method(other, settings, once, masks), frames[:5])
+    shared = fed(open_method(name, settings, once, masks), frames[:5])
     alone = fed(open_method(name, settings), frames[:5])
     assert torch.equal(labels(shared), labels(alone))
     assert torch.equal(reliabilities(shared), reliabilities(alone))

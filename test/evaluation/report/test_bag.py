@@ -35,8 +35,6 @@ def test_images_masks_and_overlays_on_the_sources_stamps(
 def test_what_there_is_no_outcome_of(run: Path, source: str, tmp_path: Path) -> None:
     with pytest.raises(BagError, match=r'no outcome of other .* name one of .*source'):
         write_bag(run, tmp_path / 'bag', 'other')
-    with pytest.raises(BagError, match=r'warm-up 50%: .* of 25%'):
-        write_bag(run, tmp_path / 'bag', source, '50%')
     with pytest.raises(BagError, match='no outcome of any source'):
         write_bag(tmp_path, tmp_path / 'bag')
     assert not (tmp_path / 'bag').exists()
