@@ -48,7 +48,6 @@ class Course:
         self._segmenter = segmenter
         self._tracker = tracker
         self._endurance = endurance
-        self._most_frames: int | None = None  # None: no more than the settings say
         self._warm_up: WarmUp | None = None
         self._lessons: Lessons | None = None
         self._trial: Trial | None = None  # by the guard; None: nothing is held out for it
@@ -134,7 +133,8 @@ class Course:
         """Make ready for frames like ``first``; raises SettingError where memory is too short."""
         plan = plan_warm_up(
             self._settings, self._segmenter.head, features, first.size_px, self._tracker)
-        self._settings, self._most_frames = plan.settings, plan.most_frames
+        self._settings = plan.settings
+        self.progress = replace(self.progress, most_frames=plan.most_frames)
         rule = plan.settings.adaptation
         warm_up = WarmUp(
             plan.settings, self._tracker, len(self._segmenter.label_set), first.size_px,
@@ -148,7 +148,7 @@ class Course:
         """Record a frame with the frozen segmenter's features, label and reliability of it."""
         features = kept(taught.features, self._settings.adaptation)
         warm_up.record(frame, features, taught.label, taught.reliability)
-        if warm_up.frames == self._most_frames:
+        if warm_up.frames == self.progress.most_frames:
             warm_up.closed = True
         first_ns = self.progress.first_stamp_ns
         self.progress = replace(
@@ -241,6 +241,9 @@ def going_on(progress: Progress, rule: WarmUpSettings) -> str:
     """Say in a few words how far a course is that has not ended."""
     if progress.steps_planned:
         return f'learning: {progress.steps} steps of {progress.steps_planned}'
-    wanted = length_frames(rule)
-    end = f'in {rule.amount:g} s' if wanted is None else f'of {wanted}'
+    wanted, most = length_frames(rule), progress.most_frames
+    if wanted is None:
+        end = f'in {rule.amount:g} s' + ('' if most is None else f', {most} at most')
+    else:
+        end = f'of {wanted if most is None else most}'
     return f'warming up: {progress.frames} frames {end}'

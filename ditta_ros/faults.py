@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -55,6 +56,10 @@ class Endurance:
         self.faults = 0
         self.last = ''  # in words; '': there was none
         self.in_a_row = 0
+
+    def status(self) -> dict[str, Any]:
+        """Return what a session's status says of it."""
+        return {'adaptation_faults': self.faults, 'last_fault': self.last}
 
     def note(self, fault: Fault) -> None:
         """Count ``fault``."""

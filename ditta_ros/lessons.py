@@ -19,6 +19,7 @@ class Progress:
     """How far a warm-up and the learning from it have come, or had when they ended."""
 
     frames: int = 0  # recorded
+    most_frames: int | None = None  # for which the memory has room; None: as the settings say
     objects: int = 0  # prompted
     first_stamp_ns: int | None = None  # of the recorded frames
     last_stamp_ns: int | None = None

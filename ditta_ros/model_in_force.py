@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from ditta_ros.checkpoint import Adapted
@@ -11,6 +13,7 @@ from ditta_ros.labeller import IssLabeller, Labelled, TemporalLabeller
 from ditta_ros.labels import LabelSet
 from ditta_ros.mapping import ClassMapping
 from ditta_ros.segmenter import Segmenter
+from ditta_ros.settings import AdaptationSettings
 
 
 class ModelInForce:
@@ -41,6 +44,10 @@ class ModelInForce:
     def name(self) -> str:
         """The kind of the model: 'iss' or 'adapted'."""
         return self._labeller.name
+
+    def status(self) -> dict[str, Any]:
+        """Return what a session's status says of it."""
+        return {'model': self.name, 'promoted': self.adapted is not None}
 
     def follow(self, frame: Frame) -> str:
         """Note that ``frame`` comes next; say why it does not go on where the last one was, or ''.
@@ -84,6 +91,13 @@ class ModelInForce:
         """Label with the frozen segmenter from now on."""
         self._labeller, self._encoder, self.adapted = self._iss, self._segmenter, None
         self.watch_anew()
+
+    def watch(self, frame: Frame, labelled: Labelled, rule: AdaptationSettings) -> None:
+        """Look for drift in the label of the frame that was labelled last, where ``rule`` asks."""
+        if rule.on_drift != 'off':
+            self.drift.add(frame.stamp_ns, labelled.label, labelled.reliability)
+        elif self.drift.found:
+            self.watch_anew()  # what was found is not told any longer
 
     def watch_anew(self) -> None:
         """Take the labels to come for the measure of drift."""

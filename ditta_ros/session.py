@@ -190,16 +190,14 @@ class Session:
         return {
             'phase': self.phase.value,
             'why': self._settled or going_on(progress, self.settings.warm_up),
-            'model': self._model.name,
+            **self._model.status(),
             'model_hash': self._base_sha256[:12],
             'tracker_hash': self._tracker_sha256[:12],
-            'promoted': self._model.adapted is not None,
             'unit': self.next_unit,
             'frames': self._frames,
             'warm_up_restarts': self._restarts,
             **progress.status(),
-            'adaptation_faults': self._endurance.faults,
-            'last_fault': self._endurance.last,
+            **self._endurance.status(),
             'abandoned': self._abandoned,
             'drift': self._model.drift.found if self.phase is Phase.FROZEN else '',
         }
@@ -239,13 +237,9 @@ class Session:
 
     def _watch(self, frame: Frame, labelled: Labelled) -> None:
         """Look for drift, and begin a new warm-up where that is wanted."""
-        rule, drift = self.settings.adaptation, self._model.drift
-        if rule.on_drift == 'off':
-            if drift.found:
-                self._model.watch_anew()  # what was found is not told any longer
-            return
-        drift.add(frame.stamp_ns, labelled.label, labelled.reliability)
-        if self.phase is Phase.FROZEN and drift.asks_for_warm_up(rule, self._adapts):
+        rule = self.settings.adaptation
+        self._model.watch(frame, labelled, rule)
+        if self.phase is Phase.FROZEN and self._model.drift.asks_for_warm_up(rule, self._adapts):
             self.start_warm_up()
 
     def _begin(self) -> None:

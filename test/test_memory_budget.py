@@ -8,6 +8,8 @@ import logging
 import pytest
 import torch
 
+from ditta_ros.course import going_on
+from ditta_ros.lessons import Progress
 from ditta_ros.memory import WarmUpMemory, head_mb
 from ditta_ros.memory_budget import check_budget, fitted, plan_warm_up, smaller
 from ditta_ros.segmenter import Features, Head, Segmenter
@@ -153,11 +155,21 @@ def test_a_session_keeps_to_its_budget(segmenter: Segmenter) -> None:
         CountingTracker()).memory
     fits_mb = memory.step_mb + 3.5 * (memory.features_mb / 2 + memory.frames_mb)
     walk = Session(of_one_object(fits_mb, 5.0), segmenter, CountingTracker())
-    for frame in stream():
+    for index, frame in enumerate(stream()):
         walk.feed(frame)
+        assert index or walk.status()['why'] == 'warming up: 1 frames of 3'
         finish(walk)
     assert walk.status()['promoted']
     assert walk.status()['warm_up_frames'] == 3
+
+
+def test_the_end_of_a_warm_up_is_told_as_the_budget_sets_it() -> None:
+    ten_s, five = WarmUpSettings(unit='seconds', amount=10.0), WarmUpSettings(amount=5.0)
+    assert going_on(Progress(frames=2), ten_s) == 'warming up: 2 frames in 10 s'
+    assert going_on(Progress(frames=2, most_frames=30), ten_s) == (
+        'warming up: 2 frames in 10 s, 30 at most')
+    assert going_on(Progress(frames=2), five) == 'warming up: 2 frames of 5'
+    assert going_on(Progress(frames=2, most_frames=3), five) == 'warming up: 2 frames of 3'
 
 
 def test_a_session_that_cannot_labels_plainly_and_says_why(segmenter: Segmenter) -> None:
