@@ -117,39 +117,6 @@ def test_backward_masks_are_tracked_when_they_are_asked_for(
         assert torch.equal(masks[1], expected[2])
 
 
-def test_a_buffer_in_half_precision_is_half_as_large(tiny: Any) -> None:
-    exact = started(tiny, buffer=4)
-    half = Sam2Tracker(tiny, 4, buffer_device='cpu', buffer_dtype=torch.float16)
-    half.start((HEIGHT, WIDTH))
-    for frame in squares(5):
-        for tracker in (exact, half):
-            tracker.track(frame)
-    # Four past frames, and the current one in full.
-    assert half.memory_mb == pytest.approx(exact.memory_mb * (4 * 0.5 + 1) / 5)
-    (here, before), (expected, expected_before) = (
-        tracker.prompt([click(1, 45, 65)]) for tracker in (half, exact))
-    assert torch.equal(here[1], expected[1])
-    for masks, exact_masks in zip(before, expected_before, strict=True):
-        assert masks[1].any()
-        assert jaccard(masks[1], exact_masks[1]) > 0.99
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-def test_a_buffer_in_cpu_memory_changes_nothing(tiny: Any) -> None:
-    found = []
-    for buffer_device in (None, 'cpu'):
-        tracker = Sam2Tracker(tiny.to('cuda'), 4, buffer_device=buffer_device)
-        tracker.start((HEIGHT, WIDTH))
-        held_mb = []
-        for frame in squares(5):
-            tracker.track(frame)
-            held_mb.append(torch.cuda.memory_allocated() / 1e6)
-        assert (held_mb[-1] > held_mb[-2] + 0.01) == (buffer_device is None)
-        found.append([masks[1] for masks in tracker.prompt([click(1, 45, 65)]).backward])
-        tracker.stop()
-    assert all(map(torch.equal, *found))
-
-
 def test_a_buffer_of_none_tracks_forward_only(tiny: Any) -> None:
     tracker = started(tiny, buffer=0)
     first, second = squares(2)
@@ -201,17 +168,6 @@ def test_memory_is_flat_on_a_long_stream(tiny: Any) -> None:
     floats = 7 * (9216 + 4608 + 4608) + (4 * 3 + 2) * 1152 + 4 * 16 * 128
     assert held_mb[39] == pytest.approx(floats * 4 / 1e6)
     assert 0.6 * tracker.memory_bound_mb(4) < held_mb[39] < tracker.memory_bound_mb(4)
-
-
-def test_a_buffer_in_half_precision_takes_half(tiny: Any) -> None:
-    whole, half = started(tiny, buffer=4), Sam2Tracker(tiny, 4, buffer_dtype=torch.float16)
-    half.start((HEIGHT, WIDTH))
-    for frame in squares(6):
-        whole.track(frame)
-        half.track(frame)
-    # The current frame stays in float32.
-    assert half.memory_mb == pytest.approx(whole.memory_mb * (1 + 4 / 2) / 5)
-    assert half.memory_bound_mb(0) == pytest.approx(half.memory_mb)
 
 
 def test_start_and_stop_forget_everything(tiny: Any) -> None:
