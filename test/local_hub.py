@@ -44,13 +44,22 @@ def etag(filename: str, content: bytes) -> str:
     return hashlib.sha1(b'blob %d\0' % len(content) + content).hexdigest()
 
 
+# The library tries again and again, and sleeps for 23 s between its tries.
+IMPATIENT = 'import time\ntime.sleep = lambda s: None\n'
+
+
 def fetch_models(
-    hub: Hub, cache: Path, *arguments: str, stderr: int = subprocess.PIPE,
+    hub: Hub, cache: Path, *arguments: str, stderr: int = subprocess.PIPE, patient: bool = True,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own, as a user does."""
+    """Run the command in a process of its own, as a user does; not ``patient``: without sleep."""
+    environment = hub.environment(cache)
+    if not patient:
+        cache.mkdir(parents=True, exist_ok=True)
+        (cache / 'sitecustomize.py').write_text(IMPATIENT)
+        environment['PYTHONPATH'] = str(cache)
     return subprocess.run(
         [sys.executable, '-m', 'ditta_ros.fetch_models', *arguments], stdout=subprocess.PIPE,
-        stderr=stderr, text=True, timeout=300, check=False, env=hub.environment(cache),
+        stderr=stderr, text=True, timeout=300, check=False, env=environment,
         cwd=Path(__file__).parents[1])
 
 

@@ -116,7 +116,7 @@ def test_what_cannot_be_had_is_said_in_one_line(hub, arguments, says, tmp_path) 
 
 def test_a_hub_that_cannot_be_reached(hub, tmp_path) -> None:
     hub.endpoint = 'http://127.0.0.1:9'
-    done = fetch_models(hub, tmp_path, NAME)
+    done = fetch_models(hub, tmp_path, NAME, patient=False)
     assert 'and the hub http://127.0.0.1:9 cannot be reached' in refusal(done)
 
 
