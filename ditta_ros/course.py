@@ -51,7 +51,6 @@ class Course:
         self._warm_up: WarmUp | None = None
         self._lessons: Lessons | None = None
         self._trial: Trial | None = None  # by the guard; None: nothing is held out for it
-        self._head: Head | None = None  # as far as it has learnt, once nothing more is learnt
         self._caught_up = False  # all frames so far have been tracked
         endurance.went_well()  # what went wrong before is no fault of this one
         try:
@@ -119,7 +118,8 @@ class Course:
     def finish(self) -> Head:
         """Return the head as far as it has learnt, and stop."""
         assert self._lessons is not None  # or it would have been stopped before
-        head = self._lessons.head() if self._head is None else self._head
+        tried = None if self._trial is None else self._trial.head
+        head = self._lessons.head() if tried is None else tried
         self.stop()
         return head
 
@@ -127,7 +127,7 @@ class Course:
         """Record, track and learn nothing more."""
         if self._warm_up is not None:
             self._tracker.stop()
-        self._warm_up = self._lessons = self._trial = self._head = None
+        self._warm_up = self._lessons = self._trial = None
 
     def _begin(self, first: Frame, features: Features) -> None:
         """Make ready for frames like ``first``; raises SettingError where memory is too short."""
@@ -172,7 +172,8 @@ class Course:
     def _learn(self, lessons: Lessons) -> bool:
         """Take the next step of learning; once all are taken, have the guard judge."""
         if not lessons.left and self._trial is not None:
-            self._try(self._trial, lessons)
+            self._trial.step(lessons.head)
+            self.verdict = self._trial.verdict
             return True
         losses = lessons.step()
         self.progress = replace(self.progress, steps=self.progress.steps + 1, losses=losses)
@@ -190,7 +191,8 @@ class Course:
         held = held_out(warm_up.frames, self._settings.adaptation.held_out_percent)
         if held:
             self._trial = Trial(
-                samples, held, warm_up.iss_labels(held + 1), self._settings.tau)
+                samples, held, warm_up.iss_labels(held + 1), len(self._segmenter.label_set),
+                self._settings.tau)
         self._warm_up = None
         if lessons is not None and warm_up.objects:
             self.progress = replace(
@@ -203,15 +205,6 @@ class Course:
         done = self.progress
         return (self._trial is not None and self.verdict is None
                 and (done.steps > 0 or done.steps_planned == 0))
-
-    def _try(self, trial: Trial, lessons: Lessons) -> None:
-        """Have what has learnt label one more of the frames that were held out."""
-        if self._head is None:
-            self._head = lessons.head()
-        if trial.left:
-            trial.step(self._head)
-        if not trial.left:
-            self.verdict = trial.verdict(len(self._segmenter.label_set))
 
 
 def unfit(head: Head, done: Progress, verdict: Verdict | None) -> str:

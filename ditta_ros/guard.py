@@ -1,23 +1,27 @@
 """Whether what has learnt may label: judged on frames of the warm-up that it did not learn from.
 
-Nothing here knows the truth.  A head that has learnt well agrees better with what the tracker's
-masks say of frames that it has not seen, does not flicker more, and still sees the classes that
-its teacher saw.
+Nothing here knows the truth.  A head that has learnt well agrees with what the tracker's masks say
+of frames that it has not seen, does not flicker more, and has left to every class what its teacher
+sees of it steadily.  The last tells harm best: what learning takes from a small class it gives to
+those beside it, and with them it agrees better and flickers less.  What the teacher sees in one
+frame alone is noise, which is to be unlearnt.  Where a class has lost too much, less of what was
+learnt is taken.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
-from ditta_ros.adaptation import Sample, distill_label
+from ditta_ros.adaptation import Sample
 from ditta_ros.kept_features import batch
 from ditta_ros.labeller import TemporalLabeller
+from ditta_ros.losses import distill_label
 from ditta_ros.segmenter import Head
 
 LEAST_HELD_OUT = 2
@@ -27,6 +31,10 @@ MORE_FLICKER = 0.005
 LEAST_DIVERSITY = 0.8  # of the teacher's
 KNOWN_SHARE = 0.01  # of the pixels: a class that the teacher sees so much of must not vanish
 VANISHED = 0.2  # of what the teacher sees of it
+# A class that the teacher sees so much of steadily is kept where so much of that is left.
+STEADY_SHARE = 0.001  # of the pixels
+KEPT = 0.86
+PARTS = (1.0, 0.5, 0.25)  # of adaptation.learnt_share, tried in turn until all classes are kept
 
 
 def held_out(frames: int, percent: float) -> int:
@@ -57,9 +65,7 @@ class Evidence:
         agreement = [(label == target).double().mean() for label, target in zip(
             judged, targets, strict=True)]
         changes = [(one != other).double().mean() for one, other in pairwise(labels)]
-        pixels = torch.stack([
-            torch.bincount(label.flatten().long(), minlength=classes)[:classes]
-            for label in judged]).sum(0).double()
+        pixels = torch.stack([_counts(label, classes) for label in judged]).sum(0)
         return cls(
             float(torch.stack(agreement).mean()),
             float(torch.stack(changes).mean()) if changes else 0.0, pixels / pixels.sum())
@@ -96,31 +102,70 @@ def judge(learnt: Evidence, iss: Evidence, teacher: Evidence) -> Verdict:
     return Verdict(True, f'{agrees}; {flickers}')
 
 
+def least_kept(learnt: Sequence[Tensor], teacher: Sequence[Tensor], classes: int) -> float:
+    """Return how much is left of the class that lost most of what its teacher sees steadily.
+
+    Both are label maps [H, W] of the same consecutive frames; a pixel is seen steadily that the
+    teacher labels as in the frame before.  Of these pixels the ones that each gives a class are
+    compared.  At most 1; classes with few of them do not count.
+    """
+    before, after = (torch.zeros(classes, dtype=torch.float64) for _ in range(2))
+    pixels = 0
+    for (earlier, now), label in zip(pairwise(teacher), learnt[1:], strict=True):
+        steady = earlier == now
+        before += _counts(now[steady], classes).cpu()
+        after += _counts(label[steady], classes).cpu()
+        pixels += now.numel()
+    seen = before > STEADY_SHARE * pixels
+    return min([1.0, *(after[seen] / before[seen]).tolist()])
+
+
+def _counts(label: Tensor, classes: int) -> Tensor:
+    """Return the pixels of each class, float64 [C]."""
+    return torch.bincount(label.flatten().long(), minlength=classes)[:classes].double()
+
+
 class Trial:
     """Has a head label the held-out frames, one at a time, and judges it.
 
-    ``samples`` are a warm-up's frames with their final targets, of which the last ``held`` are
-    judged; ``iss`` are the plain model's labels [H, W] of these and of the frame before them.
+    Where a class has lost too much, or the head cannot be used, one that has taken less of what
+    was learnt is tried after it; the last one is judged as it is.  ``samples`` are a warm-up's
+    frames with their final targets, of which the last ``held`` are judged; ``iss`` are the plain
+    model's labels [H, W] of these and of the frame before them; ``classes`` is C.
     """
 
     def __init__(
-        self, samples: Sequence[Sample], held: int, iss: Sequence[Tensor], tau: float,
+        self, samples: Sequence[Sample], held: int, iss: Sequence[Tensor], classes: int,
+        tau: float,
     ) -> None:
+        self.head: Head | None = None  # the one on trial
+        self.verdict: Verdict | None = None  # the final one
         self._samples = samples
         self._first = len(samples) - held
-        self._next = max(self._first - 1, 0)  # the frame before them is labelled, too
         self._iss = iss
+        self._classes = classes
         self._tau = tau
+        self._parts = list(PARTS)
+        self._begin()
+
+    def step(self, head_of: Callable[[float], Head]) -> None:
+        """Have the head on trial label the next frame, and judge it after the last one.
+
+        ``head_of`` returns a head that has taken a part, 0..1, of what was learnt.
+        """
+        if self.head is None:
+            self.head = head_of(self._parts[0])
+        if self._next < len(self._samples):
+            self._label(self.head)
+        if self._next == len(self._samples):
+            self._conclude()
+
+    def _begin(self) -> None:
+        self._next = max(self._first - 1, 0)  # the frame before them is labelled, too
         self._labeller: TemporalLabeller | None = None
         self._labels: list[Tensor] = []
 
-    @property
-    def left(self) -> int:
-        """Frames that are still to be labelled."""
-        return len(self._samples) - self._next
-
-    def step(self, head: Head) -> None:
-        """Have ``head``, the same one each time, label the next frame."""
+    def _label(self, head: Head) -> None:
         if self._labeller is None:
             self._labeller = TemporalLabeller(head)
         sample = self._samples[self._next]
@@ -129,10 +174,22 @@ class Trial:
         self._labels.append(self._labeller.label(features, size_px, self._tau)[0])
         self._next += 1
 
-    def verdict(self, classes: int) -> Verdict:
-        """Judge, once no frame is left; ``classes`` is C."""
+    def _conclude(self) -> None:
+        """Judge, or go on to a head that has taken less of what was learnt."""
         judged = [self._samples[t] for t in range(self._first, len(self._samples))]
         targets = [distill_label(each.object_label, each.iss_label) for each in judged]
-        return judge(
-            Evidence.of(self._labels, targets, classes), Evidence.of(self._iss, targets, classes),
-            Evidence.of([each.iss_label for each in judged], targets, classes))
+        learnt, iss, teacher = (
+            Evidence.of(labels, targets, self._classes) for labels in (
+                self._labels, self._iss, [each.iss_label for each in judged]))
+        verdict = judge(learnt, iss, teacher)
+        looked_at = range(len(self._samples) - len(self._labels), len(self._samples))
+        kept = least_kept(
+            self._labels, [self._samples[t].iss_label for t in looked_at], self._classes)
+        if len(self._parts) == 1 or (verdict.promoted and kept >= KEPT):
+            self.verdict = replace(verdict, why=(
+                f'{verdict.why}; of every class at least {100 * kept:.0f} % is left with '
+                f'{100 * self._parts[0]:.0f} % of the learnt share'))
+            return
+        del self._parts[0]
+        self.head = None
+        self._begin()

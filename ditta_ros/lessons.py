@@ -102,9 +102,12 @@ class Lessons:
             self._known = max(self._known, self._rounds)
         return self._learner().step(self._sample_of(self._due.popleft()))
 
-    def head(self) -> Head:
-        """Return the head as far as it has learnt, by its ``learnt_share``; it learns no more."""
-        adapter, share = self._learner(), self._rule.learnt_share
+    def head(self, part: float = 1.0) -> Head:
+        """Return the head as far as it has learnt, by its ``learnt_share``; it learns no more.
+
+        Of that share it takes a ``part``, 0..1.
+        """
+        adapter, share = self._learner(), part * self._rule.learnt_share
         learnt = adapter.head.requires_grad_(False).eval()
         if share == 1:
             return learnt

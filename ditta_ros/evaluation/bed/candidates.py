@@ -10,7 +10,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ditta_ros.adaptation import Sample, distill_label
+from ditta_ros.adaptation import Sample
 from ditta_ros.evaluation.baselines import TrueFrame
 from ditta_ros.evaluation.bed.reached import Meter, Reached
 from ditta_ros.evaluation.bed.signals import HeldOut, View, signals
@@ -19,6 +19,7 @@ from ditta_ros.guard import held_out
 from ditta_ros.kept_features import batch
 from ditta_ros.labeller import IssLabeller, TemporalLabeller
 from ditta_ros.lessons import Lessons
+from ditta_ros.losses import distill_label
 from ditta_ros.segmenter import Head, Segmenter, entropy, upsample
 from ditta_ros.settings import Settings
 from ditta_ros.tracker import MaskTracker
@@ -54,8 +55,8 @@ def measure_candidate(
     while lessons.left:
         lessons.step()
     head, teacher = lessons.head(), segmenter.recoloured(warm_up.colours)
-    # The frame before those that are held out tells flicker.
-    looked_at = range(max(learnt_from - 1, 0), len(samples))
+    # The frame before those that are held out, which there always is, tells what is steady.
+    looked_at = range(learnt_from - 1, len(samples))
     views = _Views([frames[t] for t in looked_at], held, settings.tau)
     judged = [samples[t] for t in range(learnt_from, len(samples))]
     bn_only = _with_statistics(segmenter.head, [samples[t] for t in range(learnt_from)])
@@ -104,12 +105,12 @@ class _Views:
             probabilities = upsample(head(features).logits, frame.size_px)[0].softmax(0)
             entropies.append(entropy(probabilities).mean())
         labels = [label for label, _ in labelled]
-        changes = [(one != other).float().mean() for one, other in pairwise(labels)]
+        same = torch.stack([one == other for one, other in pairwise(labels)])
         return View(
             torch.stack(labels[-self.held:]),
             torch.stack([reliability for _, reliability in labelled[-self.held:]]),
             float(torch.stack(entropies[-self.held:]).mean()),
-            float(torch.stack(changes).mean()) if changes else 0.0)
+            1 - float(same.float().mean()), same)
 
     @torch.no_grad()
     def mirrored(self, teacher: Segmenter) -> Tensor:

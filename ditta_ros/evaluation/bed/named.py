@@ -16,6 +16,15 @@ SETS: dict[str, Mapping[str, Sequence[str]]] = {
         'defaults': (),
         'paper': tuple(f'{name}={value}' for name, value in PAPER.items()),
     },
+    # Learners of three kinds, the bold ones as the paper's, for a guard to tell harm from gain.
+    'guard': {
+        'defaults': (),
+        'all that was learnt': ('adaptation.learnt_share=1',),
+        'bold': (
+            'adaptation.learnt_share=1', 'adaptation.learning_rate=1e-3',
+            'adaptation.anchor_weight=0', 'adaptation.batch_norm=train',
+            'targets.protect_from=1'),
+    },
     # One lever taken from the defaults at a time; the last row has none of them.
     'levers': {
         'defaults': (),

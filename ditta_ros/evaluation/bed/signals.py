@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ditta_ros.guard import STEADY_SHARE
 from ditta_ros.labels import unlabelled_in
 
 # What each is, in words; a signal of ``signals`` has its name here.
@@ -30,7 +31,8 @@ SIGNALS = {
     'restraint': 'pixels labelled as by the teacher',
     'restraint where sure': 'the same, of the pixels that the teacher is sure of',
     'diversity': "entropy of the classes' shares, more than of the teacher's labels",
-    'class kept': "logarithm of the worst class's share over that in the teacher's labels",
+    'class kept': 'what is left of the class that shrank most against the teacher',
+    'steady class kept': 'the same, of the pixels that the teacher labels as in the frame before',
     'mirrored': 'where it differs from ISS: pixels given it by ISS on the mirrored picture',
     'batch norm': "the same, by ISS with the warm-up's batch norm statistics",
 }
@@ -46,6 +48,7 @@ class View:
     reliability: Tensor  # float32 [T, H, W]
     entropy: float  # mean of the pixels, in nats
     flicker: float  # share of the pixels whose label changes from frame to frame
+    steady: Tensor  # bool [T, H, W], labelled as in the frame before
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +93,10 @@ def signals(seen: HeldOut) -> dict[str, float]:
         'restraint': _mean(learnt.label == teacher.label),
         'restraint where sure': _mean((learnt.label == teacher.label)[sure]),
         'diversity': _diversity(learnt.label) - _diversity(teacher.label),
-        'class kept': _class_kept(learnt.label, teacher.label, seen.classes),
+        'class kept': _class_kept(learnt.label, teacher.label, SEEN_SHARE, seen.classes),
+        'steady class kept': _class_kept(
+            learnt.label[teacher.steady], teacher.label[teacher.steady], STEADY_SHARE,
+            seen.classes),
         'mirrored': _dispute(learnt.label, iss.label, seen.mirrored),
         'batch norm': _dispute(learnt.label, iss.label, seen.batch_norm),
     }
@@ -150,7 +156,8 @@ def _diversity(label: Tensor) -> float:
     return float(torch.special.entr(shares).sum())
 
 
-def _class_kept(learnt: Tensor, teacher: Tensor, classes: int) -> float:
+def _class_kept(learnt: Tensor, teacher: Tensor, least: float, classes: int) -> float:
+    """Return what is left of the class that lost most, of those above a ``least`` share."""
     before, after = _counts(teacher, classes), _counts(learnt, classes)
-    there = before > SEEN_SHARE * teacher.numel()
-    return float((after[there].clamp_min(1) / before[there]).log().min()) if there.any() else 0.0
+    seen = before > least * teacher.numel()
+    return min((after[seen] / before[seen]).tolist(), default=1.0)

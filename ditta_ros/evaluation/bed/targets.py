@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ditta_ros.adaptation import distill_label
 from ditta_ros.calibration import Calibration
 from ditta_ros.evaluation.baselines import TrueFrame
 from ditta_ros.evaluation.bed.reached import accuracy
 from ditta_ros.evaluation.metrics import Confusion
 from ditta_ros.labels import UNLABELLED, unlabelled_in
+from ditta_ros.losses import distill_label
 from ditta_ros.segmenter import Segmenter
 from ditta_ros.settings import Settings
 from ditta_ros.tracker import MaskTracker

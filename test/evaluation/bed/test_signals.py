@@ -21,14 +21,16 @@ def maps(*frames: str) -> torch.Tensor:
 def view(*frames: str, reliability: float = 0.5, entropy: float = 1.0,
          flicker: float = 0.1) -> View:
     label = maps(*frames)
-    return View(label, torch.full(label.shape, reliability), entropy, flicker)
+    return View(label, torch.full(label.shape, reliability), entropy, flicker,
+                torch.ones(label.shape, dtype=torch.bool))
 
 
 SEEN = HeldOut(
     learnt=view('0011', '0012', reliability=0.7, entropy=0.6, flicker=0.05),
     iss=view('0001', '0112'),
     teacher=dataclasses.replace(
-        view('0001', '0122'), reliability=torch.tensor([[[.9, .9, .1, .9]], [[.9, .9, .9, .1]]])),
+        view('0001', '0122'), steady=maps('1111', '1101').bool(),
+        reliability=torch.tensor([[[.9, .9, .1, .9]], [[.9, .9, .9, .1]]])),
     mirrored=maps('0011', '0112'), batch_norm=maps('0001', '0112'),
     target=maps('0011', '0012'),
     object_id=torch.tensor([[[1, 1, 2, 2]], [[1, 1, 0, 0]]]),
@@ -59,7 +61,10 @@ def test_signals_by_hand() -> None:
     entropy = [-sum(share * math.log(share) for share in shares)
                for shares in ((4 / 8, 3 / 8, 1 / 8), (4 / 8, 2 / 8, 2 / 8))]
     assert got['diversity'] == pytest.approx(entropy[0] - entropy[1])
-    assert got['class kept'] == pytest.approx(math.log(1 / 2))
+    # Of class 2 there is one pixel instead of two; of class 1 one steady one instead of two, as
+    # the third pixel of the second frame is not steady.
+    assert got['class kept'] == pytest.approx(1 / 2)
+    assert got['steady class kept'] == pytest.approx(1)
     # The mirror gives it the first frame's pixel and ISS the second's, batch norm both to ISS.
     assert (got['mirrored'], got['batch norm']) == (0, -1)
 
