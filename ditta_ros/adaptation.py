@@ -1,4 +1,4 @@
-"""How the decode head learns from a warm-up: losses, memory bank and optimiser (Eq. 5-8)."""
+"""How the decode head learns from a warm-up: one optimiser step on one frame (Eq. 8)."""
 
 from __future__ import annotations
 
@@ -13,20 +13,16 @@ from torch.nn import functional as F
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from ditta_ros.kept_features import batch
-from ditta_ros.labels import unlabelled_in
-from ditta_ros.segmenter import (
-    Decoded,
-    Features,
-    Head,
-    entropy,
-    interpolation,
-    relative_to_largest,
-    upsample,
+from ditta_ros.losses import (
+    MemoryBank,
+    class_weight,
+    contrast_loss,
+    distill_label,
+    distill_loss,
 )
+from ditta_ros.segmenter import Decoded, Features, Head, upsample
 from ditta_ros.settings import AdaptationSettings
 from ditta_ros.temporal import add_on
-
-NO_OBJECT = -100  # cross entropy's ignored target
 
 
 class BadStepError(ArithmeticError):
@@ -42,6 +38,7 @@ class Sample:
     iss_label: Tensor  # [H, W], of the frozen segmenter
     object_id: Tensor  # int [H, W], painted; 0: no object
     object_label: Tensor  # [H, W], the objects' classes; unlabelled: none
+    weight: Tensor | None = None  # float32 [H, W] of the pixels' losses; None: 1 everywhere
 
 
 @dataclass(frozen=True)
@@ -53,106 +50,6 @@ class Losses:
     contrast: float
     total: float  # the sum of all terms, contrast and anchor weighted
     anchor: float = 0.0  # the divergence from the frozen segmenter
-
-
-def distill_label(object_label: Tensor, iss_label: Tensor) -> Tensor:
-    """Label to learn, [H, W]: the object's class where there is one, else the ISS's."""
-    return torch.where(object_label != unlabelled_in(object_label), object_label, iss_label)
-
-
-def distill_loss(scores: Tensor, label: Tensor) -> Tensor:
-    """Mean cross entropy (Eq. 5) of [C, H, W] against labels [H, W].
-
-    ``scores`` are logits, or probabilities, which go through a second softmax as in the reference.
-    """
-    return F.cross_entropy(scores[None], label.long()[None])
-
-
-class UnitUpsampling:
-    """Unit-length features on the image grid, without the features on the image grid.
-
-    A projected feature map [D, h, w] is normalised, upsampled to [D, H, W] and normalised again.
-    Only inner products with it are needed, and they commute with the (linear) upsampling; the
-    length of an upsampled feature follows from the inner products of neighbouring features.
-    So D channels are never upsampled, only one per prototype.  Exact but for rounding.
-    """
-
-    def __init__(self, feature: Tensor, size_px: tuple[int, int]) -> None:
-        height, width = feature.shape[-2:]
-        self.feature = F.normalize(feature, dim=0)  # [D, h, w]
-        self.down = interpolation(height, size_px[0], feature)  # [H, h]
-        self.across = interpolation(width, size_px[1], feature)  # [W, w]
-        self.length = self._squared_length().clamp_min(1e-8).sqrt()  # [H, W]
-
-    def _squared_length(self) -> Tensor:
-        f = self.feature
-        below, right = f[:, 1:], f[:, :, 1:]
-        itself = (f * f).sum(0)  # [h, w]
-        beside = (f[:, :, :-1] * right).sum(0)  # [h, w - 1]
-        under = (f[:, :-1] * below).sum(0)  # [h - 1, w]
-        diagonal = (f[:, :-1, :-1] * below[:, :, 1:] + f[:, :-1, 1:] * below[:, :, :-1]).sum(0)
-        # A pixel mixes at most two neighbouring rows and two neighbouring columns, so its squared
-        # length is a sum over pairs of them, weighted by products of the interpolation weights.
-        rows, row_pairs = self.down ** 2, 2 * self.down[:, :-1] * self.down[:, 1:]
-        columns, column_pairs = self.across ** 2, 2 * self.across[:, :-1] * self.across[:, 1:]
-        return (
-            rows @ itself @ columns.T + rows @ beside @ column_pairs.T
-            + row_pairs @ under @ columns.T + row_pairs @ diagonal @ column_pairs.T / 2)
-
-    def similarity(self, prototypes: Tensor) -> Tensor:
-        """Cosine of every pixel with unit vectors [K, D]: [K, H, W]."""
-        small = torch.einsum('kd,dhw->khw', prototypes, self.feature)
-        return self.down @ small @ self.across.T / self.length
-
-    def weighted_sum(self, weights: Tensor) -> Tensor:
-        """Sum of the unit features over the image with weights [K, H, W]: [K, D]."""
-        small = self.down.T @ (weights / self.length) @ self.across  # [K, h, w]
-        return torch.einsum('khw,dhw->kd', small, self.feature)
-
-
-class MemoryBank:
-    """A running prototype of every object: object_id -> unit vector [D] (Eq. 6)."""
-
-    def __init__(self) -> None:
-        self.prototypes: dict[int, Tensor] = {}
-
-    def update(self, object_ids: list[int], new: Tensor) -> Tensor:
-        """Average unit vectors ``new`` [K, D] into the bank; return the objects', [K, D]."""
-        for object_id, vector in zip(object_ids, new, strict=True):
-            old = self.prototypes.get(object_id, vector)
-            self.prototypes[object_id] = F.normalize((old + vector) / 2, dim=0)
-        return torch.stack([self.prototypes[object_id] for object_id in object_ids])
-
-
-def contrast_loss(
-    feature: Tensor, momentum_feature: Tensor, momentum_scores: Tensor, object_id: Tensor,
-    bank: MemoryBank,
-) -> Tensor:
-    """Contrastive loss (Eq. 7) of one frame; updates ``bank`` with the frame's objects (Eq. 6).
-
-    ``feature`` and ``momentum_feature`` [D, h, w] are the projected features of the live and the
-    momentum head; ``momentum_scores`` [C, H, W] are what the weight of a pixel is computed from:
-    the reliability (Eq. 2) of their softmax, where the reference gives probabilities.  Its scale
-    does not matter, since prototypes have unit length.  ``object_id`` is int [H, W].
-    Pixels without object count as 0 in the mean.
-    """
-    values, own = object_id.unique(return_inverse=True)
-    object_ids = values[values > 0]
-    if len(object_ids) == 0:
-        return feature.sum() * 0
-    own = own - (len(values) - len(object_ids))  # row of the pixel's prototype, < 0: none
-    masks = own == torch.arange(len(object_ids), device=own.device)[:, None, None]  # [K, H, W]
-    size_px = (object_id.shape[0], object_id.shape[1])
-    with torch.no_grad():
-        # The floor keeps an object whose pixels all have weight 0: its mean is then a plain one.
-        weight = relative_to_largest(entropy(momentum_scores.softmax(0))).clamp_min(1e-6)
-        new = UnitUpsampling(momentum_feature, size_px).weighted_sum(masks * weight)
-        prototypes = bank.update(object_ids.tolist(), F.normalize(new, dim=1))
-    similarity = UnitUpsampling(feature, size_px).similarity(prototypes)  # [K, H, W]
-    loss = F.cross_entropy(
-        similarity[None], torch.where(own < 0, NO_OBJECT, own)[None], ignore_index=NO_OBJECT,
-        reduction='sum')
-    return loss / object_id.numel()
 
 
 class Learnt(NamedTuple):
@@ -174,6 +71,9 @@ class Adapter:
     def __init__(self, head: Head, settings: AdaptationSettings) -> None:
         self.before = copy.deepcopy(head).requires_grad_(False).eval()
         self.head = head.requires_grad_(True).eval()
+        if settings.learns == 'last_layers':
+            for layer in (head.scales, head.fuse, head.batch_norm):
+                layer.requires_grad_(False)
         self.settings = settings
         self.average = AveragedModel(
             head, multi_avg_fn=get_ema_multi_avg_fn(settings.ema_decay)).requires_grad_(False)
@@ -200,19 +100,18 @@ class Adapter:
 
     @torch.enable_grad()
     def _step(self, sample: Sample) -> Losses:
-        size_px = (sample.iss_label.shape[0], sample.iss_label.shape[1])
         label = distill_label(sample.object_label, sample.iss_label)
         features = self._features(sample)
         self.head.batch_norm.train(self.settings.batch_norm == 'train')
         decoded = self.head(features)  # [B, D, h, w] and [B, C, h, w], this frame last
         self.head.batch_norm.eval()
 
-        distill = distill_loss(self._scores(decoded.logits[-1:], size_px), label)
+        distill = self._distill(decoded.logits[-1:], label, sample.weight)
         distill_add = torch.zeros_like(distill)
         if sample.previous is not None:
             previous = Decoded(decoded.feature[:1], decoded.logits[:1])
             carried = add_on(self.head, decoded.feature[-1:], previous)
-            distill_add = distill_loss(self._scores(carried, size_px), label)
+            distill_add = self._distill(carried, label, sample.weight)
         contrast = torch.zeros_like(distill)
         if self.settings.contrast_weight > 0:
             contrast = self._contrast(features, decoded.feature[-1:], sample.object_id)
@@ -272,10 +171,16 @@ class Adapter:
             return batch(self.head, sample.features)
         return batch(self.head, sample.previous, sample.features)
 
-    def _scores(self, logits: Tensor, size_px: tuple[int, int]) -> Tensor:
-        """Upsample logits [1, C, h, w] to what the distillation loss takes, [C, H, W]."""
-        large = upsample(logits, size_px)[0]
-        return large.softmax(0) if self.settings.distill_on == 'probabilities' else large
+    def _distill(self, logits: Tensor, label: Tensor, weight: Tensor | None) -> Tensor:
+        """Return the distillation loss of logits [1, C, h, w] against labels [H, W]."""
+        rule = self.settings
+        scores = upsample(logits, (label.shape[0], label.shape[1]))[0]  # [C, H, W]
+        if rule.distill_on == 'probabilities':
+            scores = scores.softmax(0)
+        if rule.class_balance > 0:
+            rarity = class_weight(label, len(scores), rule.class_balance)
+            weight = rarity if weight is None else weight * rarity
+        return distill_loss(scores, label, weight, rule.focal_gamma)
 
     def _contrast(self, features: Features, feature: Tensor, object_id: Tensor) -> Tensor:
         """Contrastive loss of the batch's last frame, whose live fused feature is [1, D, h, w]."""

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ditta_ros.labels import unlabelled_in
+from ditta_ros.regions import regions
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class Prompt:
 
 def propose(
     label: Tensor, reliability: Tensor, occupied: Tensor | None, tau: float, margin_px: int,
-    first_object_id: int, room: int, t: int,
+    first_object_id: int, room: int, t: int, *, each_region: bool = False,
+    second_choice: bool = False, min_region_px: int = 0,
 ) -> list[Prompt]:
     """Prompt every class's most reliable pixel that is reliable enough and not yet tracked.
 
@@ -36,21 +39,28 @@ def propose(
     where it is not, the class has no prompt on this frame.  Of equal pixels the first in row-major
     order is the peak; of equal peaks the lower class comes first.
 
+    Beyond the paper: ``each_region`` prompts the peak of every connected region of a class instead
+    of the class's; with ``second_choice`` a peak is looked for among the pixels that are far
+    enough from ``occupied``; regions of less than ``min_region_px`` have no peak.
+
     Returns at most ``room`` prompts in order of decreasing reliability, numbered from
     ``first_object_id`` on.
     """
     _, width = label.shape
-    peak, position = _peaks(label, reliability)
-    wanted = peak >= tau  # [255], or wide [65535]; a class that is not there has no peak, -inf
-    if occupied is not None:
-        covered = dilate(occupied, margin_px).flatten()
-        wanted &= ~covered[position.clamp_max(covered.numel() - 1)]
+    covered = None if occupied is None else dilate(occupied, margin_px)
+    parts = _parts(label, each_region, min_region_px)
+    if second_choice and covered is not None:
+        parts = parts._replace(part=parts.part.masked_fill(covered, len(parts.class_id)))
+    peak, position = _peaks(parts, reliability)
+    wanted = peak >= tau  # [K]; a part that is not there has no peak, -inf
+    if covered is not None:
+        wanted &= ~covered.flatten()[position.clamp_max(covered.numel() - 1)]
     order = peak.argsort(descending=True, stable=True)
-    chosen = order[wanted[order]][:room]  # classes
+    chosen = order[wanted[order]][:room]  # parts
     return [
         Prompt(first_object_id + rank, t, at % width, at // width, class_id)
-        for rank, (class_id, at) in enumerate(
-            zip(chosen.tolist(), position[chosen].tolist(), strict=True))]
+        for rank, (class_id, at) in enumerate(zip(
+            parts.class_id[chosen].tolist(), position[chosen].tolist(), strict=True))]
 
 
 def occupied_by(masks: Mapping[int, Tensor]) -> Tensor | None:
@@ -70,18 +80,32 @@ def dilate(mask: Tensor, margin_px: int) -> Tensor:
     return grown[0] > 0
 
 
-def _peaks(label: Tensor, reliability: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each class's highest reliability and the first pixel that has it.
+class _Parts(NamedTuple):
+    """What has one peak each: the classes of an image, or their regions."""
 
-    One of each for every class that ``label`` can hold.
-    """
-    unlabelled = unlabelled_in(label)
-    label, reliability = label.flatten().long(), reliability.flatten()
-    none = torch.full((unlabelled + 1,), float('-inf'), device=label.device)
-    peak = none.scatter_reduce(0, label, reliability, 'amax')
-    pixel = torch.arange(len(label), device=label.device)
-    # Pixels below their class's peak stand behind all others.
-    rank = torch.where(reliability == peak[label], pixel, len(label))
-    position = torch.full_like(none, len(label), dtype=torch.long).scatter_reduce(
-        0, label, rank, 'amin')
-    return peak[:unlabelled], position[:unlabelled]
+    part: Tensor  # int64 [H, W]; K: none
+    class_id: Tensor  # int64 [K]
+
+
+def _parts(label: Tensor, each_region: bool, min_region_px: int) -> _Parts:
+    classes = torch.arange(unlabelled_in(label), device=label.device)
+    if not each_region and min_region_px == 0:
+        return _Parts(label.long(), classes)  # unlabelled is the number after the last class
+    split = regions(label)
+    large = F.pad(split.area_px >= min_region_px, (0, 1))  # the last for -1, unlabelled
+    part, class_id = (split.region, split.class_id) if each_region else (label.long(), classes)
+    return _Parts(torch.where(large[split.region], part, len(class_id)), class_id)
+
+
+def _peaks(parts: _Parts, reliability: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each part's highest reliability and the first pixel that has it, one of each."""
+    part, reliability = parts.part.flatten(), reliability.flatten()
+    count = len(parts.class_id)
+    none = torch.full((count + 1,), float('-inf'), device=part.device)
+    peak = none.scatter_reduce(0, part, reliability, 'amax')
+    pixel = torch.arange(len(part), device=part.device)
+    # Pixels below their part's peak stand behind all others.
+    rank = torch.where(reliability == peak[part], pixel, len(part))
+    position = torch.full_like(none, len(part), dtype=torch.long).scatter_reduce(
+        0, part, rank, 'amin')
+    return peak[:count], position[:count]

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ditta_ros.learning_settings import AdaptationSettings, TargetSettings
 from ditta_ros.rules import Checked, Rule, SettingError, setting
 
 SMALLEST_MAX_SIDE_PX = 64
@@ -48,8 +49,16 @@ class SegmenterSettings(Checked):
         'preprocessor_config.json says, as transformers does',
         choices=('camera', 'model'))
     device: str = setting(
-        'auto', 'where both networks run; auto: the first GPU, else the CPU',
-        choices=('auto', 'cpu', 'cuda'))
+        'auto', 'where networks run; auto: a GPU, else the CPU', choices=('auto', 'cpu', 'cuda'))
+    dtype: str = setting(
+        'float32', 'precision of what labels after a warm-up, by autocast; what teaches, learns '
+        'or decides is in float32', choices=('float32', 'bfloat16', 'float16'))
+    compile: str = setting(
+        'off', 'how torch compiles what labels after a warm-up, in minutes, at configure; '
+        'reduce-overhead: CUDA graphs, too', choices=('off', 'default', 'reduce-overhead'))
+    compile_width_px: int = setting(
+        0, "width of the camera's images, to compile for no others", 'px', low=0)
+    compile_height_px: int = setting(0, "height of the camera's images", 'px', low=0)
     max_side_px: int = setting(
         0, 'larger frames are shrunk to this longer side for both networks, and their labels '
         'enlarged again; 0: every frame at its own size', 'px', low=0, high=16384)
@@ -60,6 +69,11 @@ class SegmenterSettings(Checked):
             raise SettingError(
                 f'segmenter.max_side_px must be 0 or >= {SMALLEST_MAX_SIDE_PX} px, got '
                 f'{self.max_side_px}: too little would be left to see')
+        width, height = self.compile_width_px, self.compile_height_px
+        if self.compile != 'off' and min(width, height) < SMALLEST_MAX_SIDE_PX:
+            raise SettingError(
+                'segmenter.compile needs the size of the images, >= 64 px a side, got '
+                f'{width} x {height}: set segmenter.compile_width_px and compile_height_px')
 
 
 @dataclass(frozen=True)
@@ -115,90 +129,6 @@ class WarmUpSettings(Checked):
             raise SettingError(
                 'warm_up.unit percent needs a known stream length, got '
                 'warm_up.stream_length_frames 0: set it, or count in frames or seconds')
-
-
-@dataclass(frozen=True)
-class TargetSettings(Checked):
-    """The vote for the class of an object (section 5)."""
-
-    GROUP = 'targets'
-    lambda_area: float = setting(
-        0.3, "exponent of a class's share of the mask in the vote (Eq. 4)", low=0.0, high=10.0)
-    lambda_freq: float = setting(
-        0.8, "exponent of a class's rarity in the vote (Eq. 4)", low=0.0, high=10.0)
-    covered_margin_px: int = setting(
-        5, 'a peak this near to a tracked mask (L1) is not prompted', 'px', low=0, high=100)
-    protect_from: float = setting(
-        0.8, "reliability above which a pixel keeps the segmenter's own label where the vote of "
-        "its mask says another; the paper: 1, none does", low=0.0, high=1.0)
-
-
-@dataclass(frozen=True)
-class AdaptationSettings(Checked):
-    """How the decode head learns (section 6)."""
-
-    GROUP = 'adaptation'
-    learning_rate: float = setting(
-        2e-4, 'step size of AdamW; the paper: 1e-3', low=0.0, high=1.0)
-    passes: int = setting(5, 'times over the warm-up frames', 'passes', low=0, high=1000)
-    when: str = setting(
-        'after_warm_up', 'learn once the warm-up has been seen, or from the last '
-        'adaptation.passes frames after each of its frames',
-        choices=('after_warm_up', 'while_warming_up'))
-    distill_on: str = setting(
-        'logits', 'cross entropy of the logits, or of the probabilities as the reference does',
-        choices=('logits', 'probabilities'))
-    contrast_weight: float = setting(
-        1.0, 'weight of the contrastive loss (Eq. 7); 0: off', low=0.0, high=100.0)
-    anchor_weight: float = setting(
-        1.0, "weight of the divergence from the frozen segmenter's probabilities, which keeps "
-        'what the targets do not speak of; the paper: 0', low=0.0, high=100.0)
-    learnt_share: float = setting(
-        0.5, 'the weights in force lie between those before and after learning, so far on the '
-        'way; the paper: 1', low=0.0, high=1.0)
-    colours: str = setting(
-        'align', "take the stream's colours to those of the segmenter's training, where its "
-        'config.json tells them and it is surer then (align); the paper: keep',
-        choices=('align', 'keep'))
-    add_on_start: str = setting(
-        'matching', 'layers of the add-on that no training has made: such that positions attend '
-        'to their like (matching), or drawn from adaptation.seed as in the paper',
-        choices=('matching', 'drawn'))
-    held_out_percent: float = setting(
-        20.0, 'the end of the warm-up is not learnt from: on it the guard judges what has learnt, '
-        'which labels only where it agrees better with the targets than the plain model, flickers '
-        'no more and has lost no class (while_warming_up learns from that end, too); 0: no guard',
-        '%', low=0.0, high=90.0)
-    batch_norm: str = setting(
-        'eval', "the head's batch norm while it learns: by each step's own frames, moving the "
-        'running statistics (train), or by the statistics that it came with (eval)',
-        choices=('train', 'eval'))
-    ema_decay: float = setting(
-        0.99, 'decay of the momentum head that makes the prototypes', low=0.0, high=1.0)
-    features_device: str = setting(
-        'network', "where the warm-up's backbone features wait: with the network, or in CPU "
-        'memory',
-        choices=('network', 'cpu'))
-    features_dtype: str = setting(
-        'float32', "how the warm-up's backbone features are kept",
-        choices=('float32', 'float16', 'bfloat16'))
-    max_added_latency_ms: float = setting(
-        100.0, 'a unit of adaptation is put off rather than let a frame wait longer than this '
-        'for its label', 'ms', low=0.0, high=1e6, live=True)
-    seed: int = setting(0, 'seed of the add-on and projection layers', low=0)
-    max_bad_steps: int = setting(
-        5, 'units of adaptation that may fail in a row, with a loss that is not finite or any '
-        'other fault; then it is abandoned and the model in force goes on', low=1, high=1000)
-    on_drift: str = setting(
-        'warn', 'what follows where labels stay less reliable, or flicker more, than at first: '
-        'a warning, or also a new warm-up (readapt)', choices=('off', 'warn', 'readapt'),
-        live=True)
-    drift_window_frames: int = setting(
-        100, 'frames whose mean is compared with the mean of as many at first; it must be worse '
-        'for as many frames in a row', 'frames', low=10, high=100000)
-    readapt_min_interval_s: float = setting(
-        600.0, 'time from when a model came in force to a new warm-up because of drift, at least; '
-        "by the images' stamps", 's', low=0.0, high=1e6, live=True)
 
 
 @dataclass(frozen=True)

@@ -63,16 +63,21 @@ class Votes:
         return (mean * share ** self.lambda_area * rarity ** self.lambda_freq).float()
 
 
-def paint(masks: Mapping[int, Tensor], scores: Tensor, size_px: tuple[int, int]) -> Tensor:
+def paint(
+    masks: Mapping[int, Tensor], scores: Tensor, size_px: tuple[int, int],
+    smallest_on_top: bool = False,
+) -> Tensor:
     """Paint one frame's object masks into one map of object ids, int16 [H, W], 0: no object.
 
     ``masks`` is object_id -> bool [H, W]; ``scores`` is [objects + 1, C].  Objects are painted in
     order of increasing best score, so the best-scored one wins an overlap; of equal ones the
-    higher id wins.
+    higher id wins.  With ``smallest_on_top`` the one with the fewest pixels wins, and the score
+    decides between equals.
     """
     object_id = torch.zeros(size_px, dtype=torch.int16, device=scores.device)
     best = scores.amax(1).tolist()
-    for index in sorted(masks, key=lambda index: (best[index], index)):
+    area_px = {index: int(mask.sum()) if smallest_on_top else 0 for index, mask in masks.items()}
+    for index in sorted(masks, key=lambda index: (-area_px[index], best[index], index)):
         object_id[masks[index]] = index
     return object_id
 
@@ -89,3 +94,16 @@ def object_label(object_id: Tensor, scores: Tensor) -> Tensor:
     table = torch.where(best > 0, table, unlabelled)
     table[0] = unlabelled
     return table[object_id.long()]
+
+
+def pixel_weight(voted: Tensor, reliability: Tensor, unmasked: str) -> Tensor | None:
+    """Weight of every pixel in the distillation, float32 [H, W]; None: 1 everywhere.
+
+    ``voted`` [H, W] is a frame's ``object_label``; where it is unlabelled, the segmenter's own
+    label is the target, and weighs what ``targets.unmasked`` says: 1 (as_labelled), 0 (ignored)
+    or its ``reliability`` float32 [H, W] (by_reliability).
+    """
+    if unmasked == 'as_labelled':
+        return None
+    others = torch.zeros_like(reliability) if unmasked == 'ignored' else reliability
+    return torch.where(voted == unlabelled_in(voted), others, 1.0)

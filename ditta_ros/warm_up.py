@@ -25,7 +25,7 @@ from ditta_ros.packed_mask import PackedMask
 from ditta_ros.prompts import occupied_by, propose
 from ditta_ros.segmenter import Features
 from ditta_ros.settings import Settings, WarmUpSettings
-from ditta_ros.targets import Votes, object_label, paint
+from ditta_ros.targets import Votes, object_label, paint, pixel_weight
 from ditta_ros.tracker import Masks, MaskTracker
 
 
@@ -199,10 +199,12 @@ class WarmUp:
                 now.teach(self._kept(self._calibration.teach(picture)))
             picture = self._calibration.picture(picture)
         masks = self._tracker.track(picture)
+        rule = self._settings.targets
         prompts = propose(
-            now.label, now.reliability, occupied_by(masks) if t else None,
-            self._settings.tau, self._settings.targets.covered_margin_px, self.objects + 1,
-            self._most_objects - self.objects, t)
+            now.label, now.reliability, occupied_by(masks) if t else None, self._settings.tau,
+            rule.covered_margin_px, self.objects + 1, self._most_objects - self.objects, t,
+            each_region=rule.prompt_each == 'region', second_choice=rule.second_choice,
+            min_region_px=rule.min_region_px)
         self._count(now, masks)
         if prompts:
             self.objects += len(prompts)
@@ -224,17 +226,17 @@ class WarmUp:
         return Samples(self.frames, lambda t: self._sample(t, scores))
 
     def _sample(self, t: int, scores: Tensor) -> Sample:
-        now = self._recorded[t]
+        now, rule = self._recorded[t], self._settings.targets
         masks = {number: mask.unpacked(scores.device) for number, mask in now.masks.items()}
-        object_id = paint(masks, scores, self._size_px)
+        object_id = paint(masks, scores, self._size_px, rule.on_top == 'smallest')
         voted = object_label(object_id, scores)
         # What the segmenter is sure of is not painted over.
-        protected = (now.reliability > self._settings.targets.protect_from) & (
-            voted != now.label)
+        protected = (now.reliability > rule.protect_from) & (voted != now.label)
         previous = self._recorded[t - 1].features if t else None
         return Sample(
             now.features, previous, now.label, object_id,
-            torch.where(protected, unlabelled_in(voted), voted))
+            torch.where(protected, unlabelled_in(voted), voted),
+            pixel_weight(voted, now.reliability, rule.unmasked))
 
     def iss_labels(self, frames: int) -> list[Tensor]:
         """Return the plain model's labels [H, W] of the last ``frames`` frames."""

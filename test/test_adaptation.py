@@ -1,26 +1,25 @@
 from __future__ import annotations
 
 import copy
-import math
+import dataclasses
 
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ditta_ros.adaptation import (
-    Adapter,
+from ditta_ros.adaptation import Adapter, Sample
+from ditta_ros.losses import (
     MemoryBank,
-    Sample,
-    UnitUpsampling,
+    class_weight,
     contrast_loss,
     distill_label,
     distill_loss,
 )
-from ditta_ros.segmenter import Decoded, Head, entropy
+from ditta_ros.segmenter import Decoded, Head
 from ditta_ros.settings import AdaptationSettings
 from ditta_ros.temporal import add_on, decide
-from small_samples import CLASSES, DIM, SIZE_PX, small_head, small_sample
+from small_samples import CLASSES, SIZE_PX, small_head, small_sample
 
 
 @pytest.fixture
@@ -31,97 +30,6 @@ def sample() -> Sample:
 @pytest.fixture
 def head() -> Head:
     return small_head()
-
-
-def direct_unit(feature: Tensor) -> Tensor:
-    """The definition, on the image grid: [D, H, W]."""
-    large = F.interpolate(
-        F.normalize(feature, dim=0)[None], SIZE_PX, mode='bilinear', align_corners=False)
-    return F.normalize(large[0], dim=0)
-
-
-def test_the_object_overrules_the_segmenter() -> None:
-    objects = torch.tensor([[255, 3, 0]], dtype=torch.uint8)
-    iss = torch.tensor([[1, 1, 2]], dtype=torch.uint8)
-    assert distill_label(objects, iss).tolist() == [[1, 3, 0]]
-
-
-def test_the_object_overrules_the_segmenter_of_more_than_255_classes() -> None:
-    objects = torch.tensor([[65535, 299, 255]], dtype=torch.int32)
-    iss = torch.tensor([[1, 1, 2]], dtype=torch.int32)
-    assert distill_label(objects, iss).tolist() == [[1, 299, 255]]
-
-
-def test_distillation_by_hand() -> None:
-    scores = torch.tensor([[[2.0, 0.0]], [[0.0, 0.0]]])
-    label = torch.tensor([[0, 1]], dtype=torch.uint8)
-    expected = (math.log(1 + math.exp(-2)) + math.log(2)) / 2
-    assert distill_loss(scores, label).item() == pytest.approx(expected)
-
-
-@pytest.mark.parametrize('grid', [(10, 14), (9, 17), (1, 5), (40, 56), (50, 60)])
-def test_unit_upsampling_is_the_upsampled_features(grid) -> None:
-    generator = torch.Generator().manual_seed(0)
-    feature = torch.randn((DIM, *grid), generator=generator, requires_grad=True)
-    prototypes = F.normalize(torch.randn((3, DIM), generator=generator), dim=1)
-    weights = torch.rand((3, *SIZE_PX), generator=generator)
-    unit, direct = UnitUpsampling(feature, SIZE_PX), direct_unit(feature)
-    similarity = unit.similarity(prototypes)
-    expected = torch.einsum('kd,dhw->khw', prototypes, direct)
-    torch.testing.assert_close(similarity, expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(
-        unit.weighted_sum(weights), torch.einsum('khw,dhw->kd', weights, direct),
-        rtol=1e-4, atol=1e-4)
-    [got], [gradient] = (
-        torch.autograd.grad((each * weights).sum(), feature) for each in (similarity, expected))
-    torch.testing.assert_close(got, gradient, rtol=1e-3, atol=1e-4)
-
-
-def test_the_bank_is_a_running_mean_of_unit_vectors() -> None:
-    bank = MemoryBank()
-    right, up = torch.eye(2)
-    assert bank.update([4], right[None]).tolist() == [[1.0, 0.0]]
-    both = bank.update([4, 9], torch.stack([up, up]))
-    torch.testing.assert_close(both, torch.tensor([[0.5 ** 0.5, 0.5 ** 0.5], [0.0, 1.0]]))
-    assert sorted(bank.prototypes) == [4, 9]
-
-
-def test_contrast_is_the_definition(sample: Sample) -> None:
-    generator = torch.Generator().manual_seed(0)
-    feature, momentum = torch.randn((2, DIM, 10, 14), generator=generator)
-    prob = torch.randn((CLASSES, *SIZE_PX), generator=generator).softmax(0)
-    bank = MemoryBank()
-    got = contrast_loss(feature, momentum, prob, sample.object_id, bank)
-
-    uncertainty = entropy(prob.softmax(0))
-    weight = 1 - (uncertainty - uncertainty.min()) / (uncertainty.max() - uncertainty.min())
-    large = direct_unit(momentum)
-    prototypes = torch.stack([
-        F.normalize((large * weight)[:, sample.object_id == object_id].sum(1), dim=0)
-        for object_id in (2, 7)])
-    similarity = torch.einsum('kd,dhw->khw', prototypes, direct_unit(feature))
-    loss = -similarity.log_softmax(0)
-    total = loss[0][sample.object_id == 2].sum() + loss[1][sample.object_id == 7].sum()
-    assert got.item() == pytest.approx(total.item() / (SIZE_PX[0] * SIZE_PX[1]), abs=1e-5)
-    torch.testing.assert_close(bank.prototypes[7], prototypes[1], rtol=1e-4, atol=1e-5)
-
-
-def test_contrast_where_every_pixel_has_an_object() -> None:
-    feature = torch.randn((DIM, 10, 14), generator=torch.Generator().manual_seed(0))
-    object_id = torch.full(SIZE_PX, 3)
-    loss = contrast_loss(
-        feature, feature, torch.full((CLASSES, *SIZE_PX), 1 / CLASSES), object_id, MemoryBank())
-    assert loss.item() == 0  # one prototype: nothing to tell it from
-
-
-def test_contrast_without_objects_is_zero_and_leaves_the_bank() -> None:
-    bank = MemoryBank()
-    feature = torch.randn((DIM, 10, 14), requires_grad=True)
-    loss = contrast_loss(
-        feature, feature.detach(), torch.rand(CLASSES, *SIZE_PX), torch.zeros(SIZE_PX), bank)
-    loss.backward()
-    assert loss.item() == 0 and not bank.prototypes
-    assert feature.grad is not None and not feature.grad.any()
 
 
 @pytest.mark.parametrize('batch_norm', ['train', 'eval'])
@@ -174,6 +82,31 @@ def test_the_losses_of_a_step_by_their_definition(head, sample, batch_norm, dist
     got = [losses.distill, losses.distill_add, losses.contrast]
     assert got == pytest.approx([value.item() for value in expected], abs=1e-5)
     assert losses.total == pytest.approx(sum(got[:2]) + 0.5 * got[2])
+
+
+def test_rarity_and_the_samples_weight_are_in_the_loss(head, sample) -> None:
+    weight = torch.rand(SIZE_PX, generator=torch.Generator().manual_seed(1))
+    weighted = dataclasses.replace(sample, weight=weight)
+    with torch.no_grad():
+        [logits] = F.interpolate(
+            head(sample.features).logits, SIZE_PX, mode='bilinear', align_corners=False)
+    label = distill_label(sample.object_label, sample.iss_label)
+    rarity = class_weight(label, CLASSES, 0.5)
+    for settings, one, factor in (
+            (AdaptationSettings(), weighted, weight),
+            (AdaptationSettings(class_balance=0.5), sample, rarity),
+            (AdaptationSettings(class_balance=0.5, focal_gamma=1.5), weighted, weight * rarity)):
+        got = Adapter(copy.deepcopy(head), settings).step(one).distill
+        expected = distill_loss(logits, label, factor, settings.focal_gamma)
+        assert got == pytest.approx(expected.item(), abs=1e-5)
+
+
+def test_the_last_layers_alone_learn_where_that_is_wanted(head, sample) -> None:
+    before = copy.deepcopy(head.state_dict())
+    Adapter(head, AdaptationSettings(learns='last_layers')).step(sample)
+    changed = {name.split('.')[0] for name, value in head.state_dict().items()
+               if not torch.equal(value, before[name])}
+    assert changed == {'classifier', 'query_mlp', 'key_mlp', 'projection'}
 
 
 def test_a_first_frame_has_no_add_on(head, sample) -> None:

@@ -67,6 +67,36 @@ def test_a_covered_class_has_no_second_choice() -> None:
     assert [prompt.class_id for prompt in prompts] == [2]
 
 
+def test_a_second_choice_is_the_best_pixel_that_is_far_enough() -> None:
+    label, reliability = frame(
+        (6, 10, 1, 0.9), (6, 12, 1, 0.89), (6, 1, 1, 0.85), (1, 1, 2, 0.84), (9, 9, 3, 0.95))
+    prompts = propose(
+        label, reliability, at((6, 10), (9, 9)), 0.8, 2, 1, 100, 3, second_choice=True)
+    assert [(each.class_id, each.y_px, each.x_px) for each in prompts] == [(1, 6, 1), (2, 1, 1)]
+
+
+def test_every_region_has_a_peak_of_its_own() -> None:
+    label, reliability = frame(
+        (1, 1, 2, 0.9), (1, 2, 2, 0.95), (2, 3, 2, 0.85), (7, 7, 1, 0.99), (9, 9, 1, 0.7))
+    prompts = propose(label, reliability, None, 0.8, 5, 1, 100, 0, each_region=True)
+    assert [(each.class_id, each.y_px, each.x_px) for each in prompts] == [
+        (1, 7, 7), (2, 1, 2), (2, 2, 3)]  # regions that touch at a corner are two
+
+
+@pytest.mark.parametrize(('least_px', 'positions'), [
+    (2, [(1, 1), (5, 5)]), (3, [(5, 5)]), (4, []),
+])
+@pytest.mark.parametrize('each_region', [False, True])
+def test_small_regions_have_no_peak(least_px, positions, each_region) -> None:
+    label, reliability = frame(
+        (1, 1, 1, 0.95), (1, 2, 1, 0.9), (9, 9, 1, 0.99),
+        (5, 5, 2, 0.9), (5, 6, 2, 0.85), (6, 5, 2, 0.8), (10, 2, 255, 1.0))
+    prompts = propose(
+        label, reliability, None, 0.8, 5, 1, 100, 0, each_region=each_region,
+        min_region_px=least_px)
+    assert [(each.y_px, each.x_px) for each in prompts] == positions
+
+
 def test_room_keeps_the_most_reliable() -> None:
     label, reliability = frame((1, 1, 1, 0.85), (5, 5, 2, 0.95), (9, 9, 3, 0.9))
     prompts = propose(label, reliability, None, 0.8, 5, 1, 2, 0)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ditta_ros.targets import Votes, object_label, paint
+from ditta_ros.targets import Votes, object_label, paint, pixel_weight
 
 SIZE_PX = (2, 3)
 LABEL = torch.tensor([[0, 0, 1], [1, 1, 2]], dtype=torch.uint8)
@@ -78,6 +78,25 @@ def test_an_object_without_a_pixel_and_a_class_that_is_everywhere_score_zero() -
 
 def test_no_frame_yet() -> None:
     assert Votes(3, 2).scores().tolist() == [[0.0] * 3] * 3
+
+
+def test_the_smallest_object_on_top_where_that_is_wanted() -> None:
+    masks = {1: mask('##.', '##.'), 2: mask('.##', '...'), 3: mask('..#', '..#')}
+    scores = torch.tensor([[0.0, 0.0], [0.9, 0.5], [0.6, 0.1], [0.0, 0.5]])
+    assert paint(masks, scores, SIZE_PX).tolist() == [[1, 1, 2], [1, 1, 3]]
+    assert paint(masks, scores, SIZE_PX, smallest_on_top=True).tolist() == [[1, 2, 2], [1, 1, 3]]
+
+
+@pytest.mark.parametrize(('unmasked', 'others'), [
+    ('ignored', [0.0, 0.0]), ('by_reliability', [0.7, 0.3]),
+])
+def test_pixels_without_object_weigh_less_where_that_is_wanted(unmasked, others) -> None:
+    voted = torch.tensor([[1, 255, 2], [0, 1, 255]], dtype=torch.uint8)
+    weight = pixel_weight(voted, RELIABILITY, unmasked)
+    assert weight is not None
+    torch.testing.assert_close(
+        weight, torch.tensor([[1.0, others[0], 1.0], [1.0, 1.0, others[1]]]))
+    assert pixel_weight(voted, RELIABILITY, 'as_labelled') is None
 
 
 def test_the_best_scored_object_wins_an_overlap() -> None:

@@ -86,6 +86,32 @@ def test_objects_are_voted_for_and_painted() -> None:
     assert samples[1].previous is samples[0].features
 
 
+def test_targets_follow_their_settings() -> None:
+    # One class in two regions, of which the second is also a part of the first one's object.
+    instance = torch.zeros((1, *SIZE_PX), dtype=torch.int64)
+    instance[:, :, :3], instance[:, :, 7:] = 1, 2
+    label = torch.zeros((1, *SIZE_PX), dtype=torch.uint8)
+    label[instance > 0] = 1
+    reliability = torch.full((1, *SIZE_PX), 0.5)
+    reliability[0, 0, 0], reliability[0, 0, 9] = 0.95, 0.9
+
+    def walked(**rule) -> WarmUp:
+        settings = Settings(warm_up=WarmUpSettings(amount=1.0), targets=TargetSettings(
+            covered_margin_px=0, **rule))
+        walk = WarmUp(settings, InstanceTracker(instance, None), 2, SIZE_PX)
+        walk.record(frame(0), features(), label[0], reliability[0])
+        while walk.track_next():
+            pass
+        return walk
+
+    assert walked().objects == 1 and walked().samples()[0].weight is None
+    both = walked(prompt_each='region', unmasked='ignored')
+    [sample] = both.samples()
+    assert both.objects == 2
+    assert torch.equal(sample.weight, (instance[0] > 0).float())
+    assert walked(prompt_each='region', min_region_px=19).objects == 0
+
+
 @pytest.mark.parametrize(('buffer_frames', 'labelled'), [(5, [1, 2]), (1, [2]), (0, [])])
 def test_a_late_object_is_painted_back_as_far_as_the_buffer_goes(
     buffer_frames: int, labelled: list[int],

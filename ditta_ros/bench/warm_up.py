@@ -17,12 +17,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ditta_ros.adaptation import Adapter, MemoryBank, Sample, contrast_loss
+from ditta_ros.adaptation import Adapter, Sample
 from ditta_ros.bench.apart import compare
 from ditta_ros.bench.models import DEFAULT_SIZE_PX, BenchModel, build, frames, sizes_px, title
 from ditta_ros.bench.options import Options
 from ditta_ros.bench.row import Case, Row, Tick
 from ditta_ros.bench.timing import Times, interleaved, time_row
+from ditta_ros.losses import MemoryBank, contrast_loss
 from ditta_ros.segmenter import entropy
 from ditta_ros.settings import AdaptationSettings, TargetSettings
 from ditta_ros.targets import Votes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ditta_ros.adaptation import MemoryBank, contrast_loss, distill_label, distill_loss
+from ditta_ros.losses import MemoryBank, contrast_loss, distill_label, distill_loss
 from ditta_ros.targets import object_label
 
 

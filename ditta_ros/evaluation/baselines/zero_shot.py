@@ -25,10 +25,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ditta_ros.adaptation import distill_label
 from ditta_ros.frame import Frame
 from ditta_ros.labeller import IssLabeller
 from ditta_ros.labels import UNLABELLED, unlabelled_in
+from ditta_ros.losses import distill_label
 from ditta_ros.mapping import ClassMapping
 from ditta_ros.packed_mask import PackedMask
 from ditta_ros.prompts import occupied_by, propose

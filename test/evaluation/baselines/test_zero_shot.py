@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
-from ditta_ros.adaptation import distill_label
 from ditta_ros.evaluation.baselines import open_method
 from ditta_ros.labeller import IssLabeller
+from ditta_ros.losses import distill_label
 from ditta_ros.settings import from_flat
 from ditta_ros.tracker import Sam2Tracker
 from ditta_ros.warm_up import WarmUp
