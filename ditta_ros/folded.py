@@ -73,6 +73,15 @@ class FoldedHead:
         feature = feature.addmm_(torch.cat(down, 1), torch.cat(across))  # [h, w D]
         return feature.relu_().unflatten(1, (width, -1))
 
+    def alone(self, features: Features) -> Tensor:
+        """Class logits [h, w, C] of a frame by itself."""
+        return self.logits(self.feature(features))
+
+    def in_sequence(self, features: Features) -> tuple[Tensor, Tensor, Tensor]:
+        """Class logits [h, w, C], ``query`` and ``key`` of a frame between two others."""
+        feature = self.feature(features)
+        return self.logits(feature), self.query(feature), self.key(feature)
+
     def logits(self, feature: Tensor) -> Tensor:
         """Class logits [h, w, C] from F [h, w, D]."""
         return _apply(self.classifier, feature)

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch.nn.functional import interpolate
 
+from ditta_ros.transfer import upload
+
 # SegFormer's first stage has a grid of H/4 x W/4, which its attention reduces by 8.
 SMALLEST_SIDE_PX = 32
 
@@ -39,6 +41,9 @@ class Frame:
 
         At most one copy is made before the upload, of a view of BGR or gray pixels, too.
         """
+        is_image = rgb.dtype == np.uint8 and rgb.ndim == 3 and rgb.shape[2] == 3
+        if is_image and torch.device(device).type == 'cuda':
+            return cls(stamp_ns, frame_id, upload(rgb, device))
         return cls(stamp_ns, frame_id, torch.from_numpy(_packed(rgb)).to(device))
 
     @property

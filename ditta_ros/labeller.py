@@ -6,7 +6,8 @@ of the frame before, stay in the model's own.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,6 +16,14 @@ from ditta_ros.folded import FoldedHead
 from ditta_ros.mapping import ClassMapping
 from ditta_ros.segmenter import Features, Head
 from ditta_ros.temporal import attend_frame, decide
+
+Run = Callable[..., Any]
+"""Calls its first argument with the others, in one way or another."""
+
+
+def directly(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call ``function`` as it is."""
+    return function(*arguments)
 
 
 class Labelled(NamedTuple):
@@ -37,10 +46,13 @@ class IssLabeller:
 
     @torch.no_grad()
     def label(
-        self, features: Features, size_px: tuple[int, int], tau: float,
+        self, features: Features, size_px: tuple[int, int], tau: float, run: Run = directly,
     ) -> tuple[Tensor, Tensor]:
-        """Return label [H, W] and reliability float32 [H, W] of one frame (Eq. 2)."""
-        logits = self._head.logits(self._head.feature(features))  # [h, w, C]
+        """Return label [H, W] and reliability float32 [H, W] of one frame (Eq. 2).
+
+        ``run`` calls what the head computes.
+        """
+        logits = run(FoldedHead.alone, self._head, features)  # [h, w, C]
         return decide(_class_maps(logits, self._mapping), None, size_px, tau)
 
     def forget(self) -> None:
@@ -67,16 +79,18 @@ class TemporalLabeller:
 
     @torch.no_grad()
     def label(
-        self, features: Features, size_px: tuple[int, int], tau: float,
+        self, features: Features, size_px: tuple[int, int], tau: float, run: Run = directly,
     ) -> tuple[Tensor, Tensor]:
-        """Return label [H, W] and reliability float32 [H, W] of the next frame."""
-        feature = self._head.feature(features)  # [h, w, D]
-        logits, carried = self._head.logits(feature), None  # [h, w, C]
+        """Return label [H, W] and reliability float32 [H, W] of the next frame.
+
+        ``run`` calls what the head computes; the attention and the decision are in float32.
+        """
+        logits, query, key = run(FoldedHead.in_sequence, self._head, features)  # [h, w, C or D]
+        carried = None
         if self._past is not None:
-            query = self._head.query(feature)
             carried = _class_maps(
                 attend_frame(query, self._past.key, self._past.logits), self._mapping)
-        self._past = Past(self._head.key(feature), logits)
+        self._past = Past(key, logits)
         return decide(_class_maps(logits, self._mapping), carried, size_px, tau)
 
     def forget(self) -> None:

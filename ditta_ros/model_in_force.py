@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
 
+from ditta_ros.acceleration import Acceleration
 from ditta_ros.checkpoint import Adapted
+from ditta_ros.device import describe
 from ditta_ros.drift import Drift
 from ditta_ros.frame import Frame
-from ditta_ros.labeller import IssLabeller, Labelled, TemporalLabeller
+from ditta_ros.labeller import IssLabeller, Labelled, Run, TemporalLabeller, directly
 from ditta_ros.labels import LabelSet
 from ditta_ros.mapping import ClassMapping
 from ditta_ros.segmenter import Segmenter
-from ditta_ros.settings import AdaptationSettings
+from ditta_ros.settings import AdaptationSettings, Settings
+
+WARM_STARTS = 3  # a CUDA graph is made in the second of them
 
 
 class ModelInForce:
@@ -23,13 +28,15 @@ class ModelInForce:
     """
 
     def __init__(
-        self, segmenter: Segmenter, mapping: ClassMapping | None, drift_window_frames: int,
+        self, segmenter: Segmenter, mapping: ClassMapping | None, settings: Settings,
     ) -> None:
         """With a ``mapping`` labels are of its target classes, but for ``teach``."""
         self.adapted: Adapted | None = None
         self._segmenter = segmenter
         self._mapping = mapping
-        self._drift_window_frames = drift_window_frames
+        self._drift_window_frames = settings.adaptation.drift_window_frames
+        self._max_side_px = settings.segmenter.max_side_px
+        self._acceleration = Acceleration(settings.segmenter, segmenter.device)
         self._last: tuple[int, tuple[int, int]] | None = None  # stamp and size
         self._teacher = IssLabeller(segmenter.head)
         self._iss = self._teacher if mapping is None else IssLabeller(segmenter.head, mapping)
@@ -47,7 +54,9 @@ class ModelInForce:
 
     def status(self) -> dict[str, Any]:
         """Return what a session's status says of it."""
-        return {'model': self.name, 'promoted': self.adapted is not None}
+        return {
+            'model': self.name, 'promoted': self.adapted is not None,
+            'device': describe(self._segmenter.device), 'computing': str(self._acceleration)}
 
     def follow(self, frame: Frame) -> str:
         """Note that ``frame`` comes next; say why it does not go on where the last one was, or ''.
@@ -65,10 +74,30 @@ class ModelInForce:
         return ''
 
     @torch.no_grad()
-    def label(self, frame: Frame, tau: float) -> Labelled:
-        """Label the next frame."""
-        features = self._encoder.encode(frame)
-        return Labelled(features, *self._labeller.label(features, frame.size_px, tau))
+    def label(self, frame: Frame, tau: float, teaches: bool = False) -> Labelled:
+        """Label the next frame; without the acceleration where it ``teaches``."""
+        run = directly if teaches else partial(self._acceleration.run, frame.size_px)
+        return self._label(self._labeller, self._encoder, frame, tau, run)
+
+    @torch.no_grad()
+    def warm_start(self) -> None:
+        """Have compiled what is to be compiled, if that is not done, so that no frame waits.
+
+        CUDA graphs belong to the thread that records them: to be called on the one that labels,
+        too.
+        """
+        wanted_px = self._acceleration.wanted_px
+        if wanted_px is None or self._acceleration.is_ready():
+            return
+        black = torch.zeros((*wanted_px, 3), dtype=torch.uint8, device=self._segmenter.device)
+        frame = Frame(0, '', black).shrunk(self._max_side_px)
+        run = partial(self._acceleration.run, frame.size_px)
+        with self._acceleration.starting(frame.size_px):
+            # The adapted head that will come has the shapes of the frozen one.
+            adapted = TemporalLabeller(self._segmenter.head, self._mapping)
+            self._segmenter.encode(frame)  # installs transformers' hooks, which do not compile
+            for labeller in (self._iss, adapted) * WARM_STARTS:
+                self._label(labeller, self._segmenter, frame, 0.0, run)
 
     @torch.no_grad()
     def teach(self, frame: Frame, labelled: Labelled, tau: float) -> Labelled:
@@ -78,6 +107,13 @@ class ModelInForce:
         recoloured = self._encoder is not self._segmenter
         features = self._segmenter.encode(frame) if recoloured else labelled.features
         return Labelled(features, *self._teacher.label(features, frame.size_px, tau))
+
+    def _label(
+        self, labeller: IssLabeller | TemporalLabeller, encoder: Segmenter, frame: Frame,
+        tau: float, run: Run,
+    ) -> Labelled:
+        features = run(type(encoder).encode, encoder, frame)
+        return Labelled(features, *labeller.label(features, frame.size_px, tau, run))
 
     def put(self, adapted: Adapted) -> None:
         """Label with an adapted head from now on."""

@@ -27,6 +27,7 @@ def open_session(settings: Settings) -> Session:
         settings, segmenter, tracker, tracker_sha256=tracker.sha256() if tracker else '')
     if settings.checkpoint.load_at_start:
         _load_at_start(session, settings.checkpoint.path)
+    session.warm_start()
     return session
 
 

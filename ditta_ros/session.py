@@ -52,8 +52,7 @@ class Session:
         self.settings = settings
         self._segmenter = segmenter
         self._tracker = tracker
-        self._model = ModelInForce(
-            segmenter, mapping, settings.adaptation.drift_window_frames)
+        self._model = ModelInForce(segmenter, mapping, settings)
         self._base_sha256, self._tracker_sha256 = base_hash(segmenter), tracker_sha256
         self._course: Course | None = None  # under way, or the last one for its numbers
         self._settled = ''  # why the phase is FROZEN
@@ -68,6 +67,10 @@ class Session:
     def device(self) -> torch.device:
         """Where frames are segmented; ``Frame.from_array`` uploads to it."""
         return self._segmenter.device
+
+    def warm_start(self) -> None:
+        """Compile ahead what frames would wait for; on the thread that labels them, too."""
+        self._model.warm_start()
 
     def feed(self, frame: Frame) -> Segmentation:
         """Label a frame with the model now in force; remember it while warming up."""
@@ -191,11 +194,9 @@ class Session:
             'phase': self.phase.value,
             'why': self._settled or going_on(progress, self.settings.warm_up),
             **self._model.status(),
-            'model_hash': self._base_sha256[:12],
-            'tracker_hash': self._tracker_sha256[:12],
+            'model_hash': self._base_sha256[:12], 'tracker_hash': self._tracker_sha256[:12],
             'unit': self.next_unit,
-            'frames': self._frames,
-            'warm_up_restarts': self._restarts,
+            'frames': self._frames, 'warm_up_restarts': self._restarts,
             **progress.status(),
             **self._endurance.status(),
             'abandoned': self._abandoned,
@@ -209,7 +210,7 @@ class Session:
     def _label(self, frame: Frame) -> Labelled:
         """Label a frame; where memory is too short for that, the adaptation makes room."""
         try:
-            return self._model.label(frame, self.settings.tau)
+            return self._model.label(frame, self.settings.tau, self.phase is Phase.WARM_UP)
         except FAULTS as error:
             if self.phase is Phase.FROZEN or not out_of_memory(error):
                 raise

@@ -45,10 +45,14 @@ class Stream:
         self.hold = threading.Event()  # feed and work wait for it
         self.hold.set()
         self.faults: dict[str, BaseException] = {}
+        self.warm_started_in = ''  # the thread's name
 
     @property
     def next_unit(self) -> str:
         return 'learn' if self.units else 'none'
+
+    def warm_start(self) -> None:
+        self.warm_started_in = threading.current_thread().name
 
     def feed(self, frame: Frame) -> int:
         self._call(f'feed {frame.stamp_ns}')

@@ -243,19 +243,6 @@ def _not_coded(message: CompressedImage) -> MessageError:
         f'{len(message.data)} bytes that do not decode: check the publisher')
 
 
-def to_mask(label: torch.Tensor) -> np.ndarray:
-    """Return a label map [H, W] as a mask has it: uint8 as it is, wider labels as uint16."""
-    pixels = label.cpu().numpy()
-    return pixels if pixels.dtype == np.uint8 else pixels.astype(np.uint16)
-
-
-def to_confidence(reliability: torch.Tensor) -> np.ndarray:
-    """Return reliability, float32 [H, W] in 0..1, as a confidence image has it: uint8, 0..255."""
-    if reliability.is_cuda:
-        return (reliability * 255).round().byte().cpu().numpy()  # a quarter of the bytes go back
-    return cv2.convertScaleAbs(reliability.numpy(), alpha=255)  # the same in one pass
-
-
 def to_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
     """Make an Image of ``pixels``, [H, W] or [H, W, C] of uint8 or uint16, in this byte order.
 
@@ -269,14 +256,3 @@ def to_message(pixels: np.ndarray, encoding: str, header: Header) -> Image:
     # anything but an array.array (340 ms at 1080p).
     message.data.frombytes(pixels.data.cast('B'))
     return message
-
-
-def overlay(
-    rgb: np.ndarray, colours: np.ndarray, labelled: np.ndarray, alpha: float,
-) -> np.ndarray:
-    """Blend class ``colours`` over ``rgb``, both uint8 [H, W, 3], where ``labelled`` [H, W].
-
-    ``alpha`` is the opacity of the colours, 0..1.
-    """
-    blend = cv2.addWeighted(colours, alpha, rgb, 1 - alpha, 0)
-    return np.where(labelled[:, :, None], blend, rgb)

@@ -6,7 +6,6 @@ import json
 import logging
 from typing import Any
 
-import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
@@ -16,12 +15,13 @@ from torch import Tensor
 from ditta_ros.frame import Frame
 from ditta_ros.groups import Groups
 from ditta_ros.labels import LabelSet
-from ditta_ros.ros import messages, qos
+from ditta_ros.ros import maps, messages, qos
 from ditta_ros.ros.calls import FAULTS
 from ditta_ros.ros.complaints import Complaints
 from ditta_ros.ros.label_info import LabelInfo
 from ditta_ros.ros.points import Labelled, Points
 from ditta_ros.session import Segmentation
+from ditta_ros.transfer import download
 
 
 class Outputs:
@@ -54,13 +54,14 @@ class Outputs:
         What goes wrong with the latter is logged: the frame is labelled all the same.
         """
         label, reliability = groups.apply(segmentation.label), segmentation.reliability
-        mask = messages.to_mask(label)
+        pixels = maps.mask_and_confidence(label, reliability)
+        mask = next(pixels)
         self._mask.publish(messages.to_message(  # first: somebody waits for it
             mask, 'mono8' if mask.itemsize == 1 else 'mono16', header))
         self._confidence.publish(messages.to_message(
-            messages.to_confidence(reliability), 'mono8', header))
+            next(pixels), 'mono8', header))
         try:
-            self._publish_views(header, frame, label, mask, groups.label_set, overlay_alpha)
+            self._publish_views(header, frame, label, groups.label_set, overlay_alpha)
             self._points.publish(Labelled(header, frame, mask, reliability))
         except FAULTS as error:
             self._complaints.say(
@@ -68,19 +69,20 @@ class Outputs:
                 error)
 
     def _publish_views(
-        self, header: Header, frame: Frame, label: Tensor, mask: np.ndarray,
-        label_set: LabelSet, overlay_alpha: float,
+        self, header: Header, frame: Frame, label: Tensor, label_set: LabelSet,
+        overlay_alpha: float,
     ) -> None:
-        colors, overlays = (
-            publisher.get_subscription_count() > 0 for publisher in (self._color, self._overlay))
-        if colors or overlays:
-            colours = label_set.colorize(label).cpu().numpy()
-            if colors:
-                self._color.publish(messages.to_message(colours, 'rgb8', header))
-            if overlays:
-                blend = messages.overlay(
-                    frame.rgb.cpu().numpy(), colours, mask != label_set.unlabelled, overlay_alpha)
-                self._overlay.publish(messages.to_message(blend, 'rgb8', header))
+        wanted = [publisher for publisher in (self._color, self._overlay)
+                  if publisher.get_subscription_count() > 0]
+        if not wanted:
+            return
+        colours = label_set.colorize(label)
+        views = [
+            colours if publisher is self._color else maps.overlay(
+                frame.rgb, colours, label != label_set.unlabelled, overlay_alpha)
+            for publisher in wanted]
+        for publisher, pixels in zip(wanted, download(*views), strict=True):
+            publisher.publish(messages.to_message(pixels, 'rgb8', header))
 
     def publish_label_info(self, label_set: LabelSet) -> None:
         """Publish the names of the labels; who subscribes later gets them too."""

@@ -3,6 +3,10 @@
 Frames come first: a waiting frame is labelled before anything else but what ``call`` was given.
 Between frames the session gets units of adaptation, where ``pacing`` finds room for them; a
 frame waits for one unit at most.
+
+On a GPU, too: a unit reads back what it computes as it goes (masks, prompts, losses), so it ends
+when its kernels have.  A stream of less priority would let nothing overlap with it on this one
+thread; what bounds a frame's wait is ``max_added_latency_ms``.
 """
 
 from __future__ import annotations
@@ -40,6 +44,9 @@ class Stream(Protocol):
 
     def feed(self, frame: Frame) -> Any:
         """Label ``frame`` at once."""
+
+    def warm_start(self) -> None:
+        """Do ahead of the frames, on the thread that labels them, what they would wait for."""
 
     def work(self) -> bool:
         """Do one unit of adaptation work; False when nothing is pending."""
@@ -166,6 +173,7 @@ class Worker(Generic[M]):
 
     def _run(self) -> None:
         try:
+            self._session.warm_start()
             stopping = False
             while not stopping:
                 stopping = self._stopping  # before the calls: none that came before stop is lost

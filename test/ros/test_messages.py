@@ -264,16 +264,3 @@ def test_an_array_becomes_a_packed_message() -> None:
     deep = to_message(GRAY.astype(np.uint16) * 257, 'mono16', header)
     assert deep.step == 6
     np.testing.assert_array_equal(to_rgb(deep)[:, :, 0], GRAY)
-
-
-def test_the_overlay_leaves_unlabelled_pixels_alone() -> None:
-    rgb = np.full((1, 2, 3), 100, np.uint8)
-    colours = np.full((1, 2, 3), 200, np.uint8)
-    labelled = np.array([[True, False]])
-    assert messages.overlay(rgb, colours, labelled, 0.25)[0, :, 0].tolist() == [125, 100]
-
-
-def test_confidence_is_reliability_to_the_nearest_255th() -> None:
-    reliability = torch.tensor([[0.0, 0.5 / 255, 1.5 / 255], [0.1, 0.999, 1.0]])
-    # Halves go to the even neighbour: 0.5 to 0, 1.5 to 2.
-    assert messages.to_confidence(reliability).tolist() == [[0, 0, 2], [26, 255, 255]]

@@ -199,6 +199,15 @@ def test_faults_that_the_session_bore_are_counted_too(
     assert rig.worker.status()['adaptation_faults'] == 3
 
 
+def test_what_frames_would_wait_for_is_done_on_the_thread_that_labels(rig: Rig) -> None:
+    rig.start()
+    assert rig.stream.warm_started_in == 'ditta_worker'
+    rig.worker.stop()
+    rig.stream.warm_started_in = ''
+    rig.worker.start()  # another thread
+    until(lambda: rig.stream.warm_started_in == 'ditta_worker')
+
+
 def test_it_stops_and_starts_again_and_counts_on(rig: Rig) -> None:
     rig.start()
     rig.worker.offer(1)
