@@ -45,6 +45,22 @@ SETS: dict[str, Mapping[str, Sequence[str]]] = {
             'adaptation.anchor_weight=0', 'adaptation.learnt_share=1',
             'adaptation.held_out_percent=0'),
     },
+    # One lever that the defaults do not pull at a time, and some of them together.
+    'more levers': {
+        'defaults': (),
+        'each region': ('targets.prompt_each=region',),
+        'second choice': ('targets.second_choice=true',),
+        'regions from 60 px': ('targets.min_region_px=60',),
+        'regions, second choice, 60 px': (
+            'targets.prompt_each=region', 'targets.second_choice=true',
+            'targets.min_region_px=60'),
+        'smallest on top': ('targets.on_top=smallest',),
+        'others ignored': ('targets.unmasked=ignored',),
+        'others by reliability': ('targets.unmasked=by_reliability',),
+        'class balance 0.5': ('adaptation.class_balance=0.5',),
+        'focal 2': ('adaptation.focal_gamma=2',),
+        'last layers': ('adaptation.learns=last_layers',),
+    },
 }
 # What the true labels are learnt with: the same whatever the variants are.
 CEILING = ('adaptation.learning_rate=2e-4', 'adaptation.passes=5', 'adaptation.batch_norm=train',
