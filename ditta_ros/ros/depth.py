@@ -142,7 +142,7 @@ def to_depth(message: Image) -> Depth:
             f'{message.encoding} of {width} x {height} pixels must have step >= {row_bytes} and '
             f'height * step bytes, got step {message.step} and {len(message.data)} bytes: check '
             'the depth camera')
-    raw = np.ndarray(
+    raw: np.ndarray = np.ndarray(
         (height, width), kind, buffer=message.data, strides=(message.step, kind.itemsize))
     return Depth(nanoseconds(message.header.stamp), message.header.frame_id, raw)
 
