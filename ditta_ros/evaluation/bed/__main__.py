@@ -53,6 +53,7 @@ class Plan:
     streams: tuple[Stream, ...]
     data: Path | None
     whole: bool  # all streams and warm-ups of the half
+    with_ceilings: bool = True
     with_signals: bool = False
 
     @property
@@ -69,8 +70,10 @@ class Plan:
 
     def jobs(self, known: dict) -> list[Job]:
         """Return a job for each stream; ceilings that are ``known`` are not measured again."""
-        return [self._job(stream, not has_all(known, stream, self.warm_ups_percent))
-                for stream in self.streams]
+        return [
+            self._job(stream, self.with_ceilings and not has_all(
+                known, stream, self.warm_ups_percent))
+            for stream in self.streams]
 
     def _job(self, stream: Stream, with_ceiling: bool) -> Job:
         models: Mapping[str, Any] = {}
@@ -156,7 +159,7 @@ def _plan(options: argparse.Namespace) -> Plan:
         parse_overrides(options.ceiling.split()), warm_ups, tuple(streams), options.data,
         whole=(set(shifts) == set(SHIFTS) and options.streams == most
                and options.frames == FRAMES and set(warm_ups) == set(WARM_UPS_PERCENT)),
-        with_signals=options.signals)
+        with_ceilings=not options.no_ceilings, with_signals=options.signals)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -174,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
                         help='in place of a set; may be repeated')
     parser.add_argument('--ceiling', default=' '.join(CEILING), metavar='"KEY=VALUE ..."',
                         help='how true labels are learnt (default: %(default)s)')
+    parser.add_argument('--no-ceilings', action='store_true', help='measure none')
     parser.add_argument('--ceilings', type=Path, metavar='FILE',
                         help='the bed.json of a run whose ceilings are taken over')
     parser.add_argument('--signals', action='store_true', help='record in bed.json what the guard '

@@ -56,9 +56,11 @@ def test_a_small_run_and_one_with_its_ceilings(
 
 def test_signals_are_recorded_of_what_is_judged(tmp_path: Path) -> None:
     judged = ['--variant', 'judged: adaptation.passes=1 adaptation.held_out_percent=50']
-    assert main([*SMALL, *judged, *QUICK[:2], '--signals', '--out', str(tmp_path)]) == 0
+    assert main([*SMALL, *judged, *QUICK[:2], '--signals', '--no-ceilings',
+                 '--out', str(tmp_path)]) == 0
     (cell,) = json.loads((tmp_path / 'bed.json').read_text())['cells']
     judged_, quick = (cell['adapted'][name] for name in ('judged', 'quick'))
+    assert cell['ceiling'] is None
     assert quick['candidate'] is None  # nothing was held out
     candidate = judged_['candidate']
     assert candidate['signals'].keys() == SIGNALS.keys()
