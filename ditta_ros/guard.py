@@ -34,6 +34,7 @@ VANISHED = 0.2  # of what the teacher sees of it
 # A class that the teacher sees so much of steadily is kept where so much of that is left.
 STEADY_SHARE = 0.001  # of the pixels
 KEPT = 0.86
+MADE_UP = 0.02  # of the pixels: so much more agreement with the targets makes up for any loss
 PARTS = (1.0, 0.5, 0.25)  # of adaptation.learnt_share, tried in turn until all classes are kept
 
 
@@ -120,6 +121,14 @@ def least_kept(learnt: Sequence[Tensor], teacher: Sequence[Tensor], classes: int
     return min([1.0, *(after[seen] / before[seen]).tolist()])
 
 
+def loss_made_up(kept: float, gained: float) -> float:
+    """Return what is left of a class, or 1 where agreement ``gained`` more than a loss weighs.
+
+    That is so where noise or haze had given a class what was not its own.
+    """
+    return 1.0 if gained > MADE_UP else kept
+
+
 def _counts(label: Tensor, classes: int) -> Tensor:
     """Return the pixels of each class, float64 [C]."""
     return torch.bincount(label.flatten().long(), minlength=classes)[:classes].double()
@@ -185,7 +194,8 @@ class Trial:
         looked_at = range(len(self._samples) - len(self._labels), len(self._samples))
         kept = least_kept(
             self._labels, [self._samples[t].iss_label for t in looked_at], self._classes)
-        if len(self._parts) == 1 or (verdict.promoted and kept >= KEPT):
+        if len(self._parts) == 1 or (
+                verdict.promoted and loss_made_up(kept, learnt.agreement - iss.agreement) >= KEPT):
             self.verdict = replace(verdict, why=(
                 f'{verdict.why}; of every class at least {100 * kept:.0f} % is left with '
                 f'{100 * self._parts[0]:.0f} % of the learnt share'))

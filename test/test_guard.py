@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ditta_ros.adaptation import Sample
-from ditta_ros.guard import PARTS, Evidence, Trial, held_out, judge, least_kept
+from ditta_ros.guard import PARTS, Evidence, Trial, held_out, judge, least_kept, loss_made_up
 from ditta_ros.labeller import TemporalLabeller
 from ditta_ros.segmenter import Head
 from small_samples import CLASSES, SIZE_PX, features_of, small_head
@@ -75,6 +75,11 @@ def test_a_class_of_a_few_steady_pixels_does_not_count(pixels: int, left: float)
     seen = plain.clone()
     seen[0, :pixels] = 1
     assert least_kept([plain, plain], [seen, seen], 2) == left
+
+
+def test_a_loss_is_made_up_for_by_agreement_that_rises_clearly() -> None:
+    assert loss_made_up(0.5, 0.03) == 1
+    assert loss_made_up(0.5, 0.01) == loss_made_up(0.5, -0.03) == 0.5
 
 
 HELD, FRAMES = 2, 4
@@ -148,3 +153,11 @@ def test_the_last_head_is_judged_as_it_is(trial, tried) -> None:
     assert tuple(tried) == PARTS
     assert not trial.verdict.promoted
     assert 'of every class at least 0 % is left' in trial.verdict.why
+
+
+def test_agreement_that_rises_makes_up_for_a_class_that_is_lost(trial, tried) -> None:
+    trial, head = trial
+    trial._iss = [(label + 1) % CLASSES for label in trial._iss]  # right nowhere
+    judged(trial, taking_from(head, {1.0: 0.005}, tried))
+    assert tried == [1.0]
+    assert trial.verdict.promoted

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ditta_ros.guard import STEADY_SHARE
+from ditta_ros.guard import STEADY_SHARE, loss_made_up
 from ditta_ros.labels import unlabelled_in
 
 # What each is, in words; a signal of ``signals`` has its name here.
@@ -33,6 +33,7 @@ SIGNALS = {
     'diversity': "entropy of the classes' shares, more than of the teacher's labels",
     'class kept': 'what is left of the class that shrank most against the teacher',
     'steady class kept': 'the same, of the pixels that the teacher labels as in the frame before',
+    'guard': 'the same, or 1 where the gain of agreement makes up for it: what the guard goes by',
     'mirrored': 'where it differs from ISS: pixels given it by ISS on the mirrored picture',
     'batch norm': "the same, by ISS with the warm-up's batch norm statistics",
 }
@@ -76,8 +77,12 @@ def signals(seen: HeldOut) -> dict[str, float]:
     iou = (_class_iou(learnt.label, seen.target, seen.classes)
            - _class_iou(iss.label, seen.target, seen.classes))
     iou = iou[~iou.isnan()]
+    agreement = _mean(learnt.label == seen.target) - _mean(iss.label == seen.target)
+    steady = teacher.steady
+    steady_kept = _class_kept(
+        learnt.label[steady], teacher.label[steady], STEADY_SHARE, seen.classes)
     return {
-        'agreement': _mean(learnt.label == seen.target) - _mean(iss.label == seen.target),
+        'agreement': agreement,
         'target mIoU': float(iou.mean()),
         'worst class': float(iou.min()),
         'disputed': _dispute(learnt.label, iss.label, seen.target),
@@ -94,9 +99,8 @@ def signals(seen: HeldOut) -> dict[str, float]:
         'restraint where sure': _mean((learnt.label == teacher.label)[sure]),
         'diversity': _diversity(learnt.label) - _diversity(teacher.label),
         'class kept': _class_kept(learnt.label, teacher.label, SEEN_SHARE, seen.classes),
-        'steady class kept': _class_kept(
-            learnt.label[teacher.steady], teacher.label[teacher.steady], STEADY_SHARE,
-            seen.classes),
+        'steady class kept': steady_kept,
+        'guard': loss_made_up(steady_kept, agreement),
         'mirrored': _dispute(learnt.label, iss.label, seen.mirrored),
         'batch norm': _dispute(learnt.label, iss.label, seen.batch_norm),
     }

@@ -65,6 +65,7 @@ def test_signals_by_hand() -> None:
     # the third pixel of the second frame is not steady.
     assert got['class kept'] == pytest.approx(1 / 2)
     assert got['steady class kept'] == pytest.approx(1)
+    assert got['guard'] == 1
     # The mirror gives it the first frame's pixel and ISS the second's, batch norm both to ISS.
     assert (got['mirrored'], got['batch norm']) == (0, -1)
 
@@ -75,6 +76,14 @@ def test_what_does_not_differ_from_the_plain_model_has_nothing_for_or_against_it
                  'disputed classes', 'purity', 'steadiness', 'reliability', 'certainty',
                  'mirrored', 'batch norm'):
         assert same[name] == 0
+
+
+def test_what_the_guard_goes_by_forgives_a_loss_where_agreement_rose() -> None:
+    lost = dataclasses.replace(SEEN, learnt=view('0011', '0011'), target=maps('0011', '0011'))
+    assert signals(lost)['steady class kept'] == 0
+    assert signals(lost)['guard'] == 1
+    against = signals(dataclasses.replace(lost, target=SEEN.iss.label))
+    assert against['guard'] == against['steady class kept'] == 0
 
 
 def test_without_objects() -> None:
