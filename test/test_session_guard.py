@@ -68,6 +68,23 @@ def test_what_the_guard_refuses_does_not_label(segmenter, cast, monkeypatch) -> 
     assert torch.equal(walk.feed(frame).label, plain.feed(frame).label)
 
 
+def test_where_no_class_is_kept_a_quarter_of_what_was_learnt_labels(
+    segmenter, cast, monkeypatch,
+) -> None:
+    monkeypatch.setattr('ditta_ros.guard.KEPT', 2.0)
+    monkeypatch.setattr('ditta_ros.guard.MADE_UP', 1.0)
+    scaled = walked(segmenter, cast)
+    status = scaled.status()
+    assert status['promoted'] and status['adaptation_faults'] == 0
+    assert 'with 25 % of the learnt share' in status['why']
+    monkeypatch.undo()
+    quarter = walked(segmenter, cast, **{'adaptation.learnt_share': 0.5 / 4})
+    assert 'with 100 % of the learnt share' in quarter.status()['why']
+    for walk in (scaled, quarter):
+        walk.restart('the stream begins')
+    assert same(scaled, quarter, cast[0][WARM_UP:])
+
+
 def test_without_a_guard_nothing_is_held_out_and_nobody_asked(
     segmenter, cast, monkeypatch,
 ) -> None:
