@@ -50,11 +50,12 @@ class Acceleration:
         self._size_px: Size | None = None  # as the network sees it; None: nothing is compiled
         self._ready_in: threading.Thread | None = None
         self._warned = False  # of images of another size
+        self.failed = False  # to compile: nothing is compiled any more
 
     def __str__(self) -> str:
         dtype = str(self._dtype).removeprefix('torch.')
         if self._size_px is None:
-            return f'{dtype}, not compiled'
+            return f'{dtype}, not compiled{", as that failed" if self.failed else ""}'
         return f'{dtype}, compiled for {self._size_px[1]} x {self._size_px[0]} px'
 
     def run(self, size_px: Size, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -94,6 +95,9 @@ class Acceleration:
 
         What fails of it is logged.
         """
+        if self.wanted_px is None:
+            yield
+            return
         first, began_s = self._ready_in is None, time.monotonic()
         if first:
             _log.info(
@@ -105,7 +109,7 @@ class Acceleration:
         except FAULTS as error:
             self._give_up(error)
         self._ready_in = threading.current_thread()
-        if first and self.wanted_px is not None:
+        if first and not self.failed:
             _log.info('compiled in %.0f s', time.monotonic() - began_s)
 
     def _run_compiled(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
@@ -124,7 +128,7 @@ class Acceleration:
         _log.error(
             'segmenter.compile %s failed, labels go on without it, slower: %s: %s', self._mode,
             type(error).__name__, one_line(error), exc_info=error)
-        self.wanted_px = self._size_px = None
+        self.wanted_px, self._size_px, self.failed = None, None, True
         self._compiled.clear()
 
 

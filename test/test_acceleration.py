@@ -161,7 +161,7 @@ def test_what_cannot_be_compiled_is_told_and_labelled_without(
     fast.warm_start()
     assert 'segmenter.compile default failed, labels go on without it' in caplog.text
     assert 'RuntimeError: no compiler' in caplog.text
-    assert fast.status()['computing'] == 'float32, not compiled'
+    assert fast.status()['computing'] == 'float32, not compiled, as that failed'
     assert fast._acceleration.is_ready(), 'it would be tried again on the thread that labels'
     assert agreement(plain, fast, stream()) == 1
 

@@ -1,5 +1,8 @@
 """Labelling a frame after the adaptation against plain SegFormer, on the same weights.
 
+In less precision and compiled as the node does it; what is not compiled there (attention, fusion,
+decision) is not compiled here.  Plain SegFormer is run in the same way, and compiled whole.
+
 Random weights make a worst case of the fusion: nearly every pixel is unreliable.
 """
 
@@ -14,6 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ditta_ros.acceleration import Acceleration
 from ditta_ros.bench.apart import Peak
 from ditta_ros.bench.models import (
     DEFAULT_SIZE_PX,
@@ -23,11 +27,12 @@ from ditta_ros.bench.models import (
     sizes_px,
     title,
 )
-from ditta_ros.bench.options import Options, precision
-from ditta_ros.bench.row import Case, Row, Tick
+from ditta_ros.bench.options import DTYPES, Options
+from ditta_ros.bench.row import Case, Row, Skipped, Tick
 from ditta_ros.bench.timing import interleaved, time_row
 from ditta_ros.labeller import IssLabeller, TemporalLabeller
-from ditta_ros.settings import Settings
+from ditta_ros.segmenter import Segmenter
+from ditta_ros.settings import SegmenterSettings, Settings
 
 Arm = Callable[[], Tensor]
 
@@ -42,11 +47,11 @@ class Setup:
     model: str
     size_px: tuple[int, int]
     dtype: str
-    compiled: bool
+    compiled: str  # mode of segmenter.compile
 
     def __str__(self) -> str:
         height, width = self.size_px
-        how = 'compiled' if self.compiled else 'eager'
+        how = {'off': 'eager', 'default': 'compiled'}.get(self.compiled, 'CUDA graphs')
         return f'{title(self.model)} {height}x{width} {self.dtype} {how}'
 
     @property
@@ -67,11 +72,14 @@ def cases(options: Options) -> list[Case]:
 def measure(setup: Setup, options: Options, tick: Tick) -> list[Row]:
     """Return the times of both labellers over plain SegFormer's, and how far labels agree."""
     tick('building')
-    arms = make_arms(build(setup.model, options), setup, options.device)
-    with torch.no_grad(), precision(setup.dtype, options.device):
+    acceleration = accelerated(setup, options.device)
+    arms = make_arms(build(setup.model, options), setup, options.device, acceleration)
+    with torch.no_grad(), acceleration.starting(setup.size_px):
         agreement = float((arms['plain']() == arms['iss']()).float().mean())
         times = interleaved(arms, options.device, options.pace(setup.compiled), tick)
         peaks = _peaks(arms, options.device)
+    if acceleration.failed:
+        raise Skipped(f'segmenter.compile {setup.compiled} failed, see the error above')
     fields: dict[str, Any] = {'setting': str(setup), 'against': 'plain SegFormer'}
     rows = [
         time_row(times, 'iss', 'plain', name='ISS with reliability', **fields),
@@ -85,23 +93,37 @@ def measure(setup: Setup, options: Options, tick: Tick) -> list[Row]:
     return rows
 
 
-def make_arms(model: BenchModel, setup: Setup, device: torch.device) -> dict[str, Arm]:
+def accelerated(setup: Setup, device: torch.device) -> Acceleration:
+    """Return what runs the networks as the node does with the settings of ``setup``."""
+    torch.compiler.reset()  # else the limit of compilations of a function is soon reached
+    height, width = setup.size_px
+    dtype = str(DTYPES[setup.dtype]).removeprefix('torch.')
+    return Acceleration(SegmenterSettings(
+        dtype=dtype, compile=setup.compiled, compile_height_px=height,
+        compile_width_px=width), device)
+
+
+def make_arms(
+    model: BenchModel, setup: Setup, device: torch.device, acceleration: Acceleration,
+) -> dict[str, Arm]:
     """Return the three ways of labelling the next of two images, uint8 [H, W]."""
     segmenter, tau = model.segmenter, Settings().tau
+    run = partial(acceleration.run, setup.size_px)
 
     def labels(labeller: IssLabeller | TemporalLabeller) -> Callable[[Tensor], Tensor]:
         def label(rgb: Tensor) -> Tensor:
-            return labeller.label(segmenter.encode(rgb), setup.size_px, tau)[0]
+            features = run(Segmenter.encode, segmenter, rgb)
+            return labeller.label(features, setup.size_px, tau, run)[0]
         return label
 
     ways = {
-        'plain': model.plain,
+        'plain': lambda rgb: run(BenchModel.plain, model, rgb),
         'iss': labels(IssLabeller(segmenter.head)),
         'adapted': labels(TemporalLabeller(segmenter.head)),
     }
-    if setup.compiled:
-        torch.compiler.reset()  # else the limit of compilations of a function is soon reached
-        ways = {name: torch.compile(way) for name, way in ways.items()}
+    rgb = next(frames(setup.size_px, device))
+    for install in (model.plain, segmenter.encode):  # transformers' hooks, which do not compile
+        install(rgb)
     return {name: _over_frames(way, setup.size_px, device) for name, way in ways.items()}
 
 

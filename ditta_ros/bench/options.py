@@ -16,7 +16,8 @@ from ditta_ros.frame import SMALLEST_SIDE_PX
 
 FAMILIES = ('attention', 'frozen', 'warm_up', 'tracker', 'node', 'soak')
 BY_DEFAULT = 'attention,frozen,warm_up,tracker,node'
-DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16}
+DTYPES = {'fp32': torch.float32, 'bf16': torch.bfloat16, 'fp16': torch.float16}
+MODES = ('default', 'reduce-overhead')  # of compiling, as segmenter.compile has them
 EMBEDDED = 'embedded'
 
 
@@ -34,16 +35,16 @@ class Options:
     classes: int = 124
     device: torch.device = torch.device('cpu')  # noqa: RUF009 - never changes
     dtypes: tuple[str, ...] = ('fp32',)
-    compiled: tuple[bool, ...] = (False,)
+    compiled: tuple[str, ...] = ('off',)  # modes of segmenter.compile
     repeats: int = 5
     budget_s: float = 30.0
     tracker_config: str = ''
     tracker_checkpoint: str = ''
     soak_frames: int = 5000
 
-    def pace(self, compiled: bool = False) -> Pace:
+    def pace(self, compiled: str = 'off') -> Pace:
         """Return how long each comparison may take."""
-        slow_start = compiled or self.device.type == 'cuda'
+        slow_start = compiled != 'off' or self.device.type == 'cuda'
         return Pace(self.repeats, self.budget_s, warm_ups=3 if slow_start else 1)
 
 
@@ -68,16 +69,19 @@ def parser() -> argparse.ArgumentParser:
     add('--device', choices=('auto', 'cpu', 'cuda'), default='auto',
         help='auto: the first GPU, else the CPU')
     add('--dtype', default='fp32',
-        help='fp32,bf16 of attention, frozen and tracker (by autocast); default: %(default)s')
-    add('--compile', action='store_true', help='frozen: compiled by torch, too')
+        help=f'{",".join(DTYPES)} of attention, frozen and tracker (by autocast); default: '
+             '%(default)s')
+    add('--compile', nargs='?', const='default', metavar='MODE,...',
+        help=f'frozen: compiled by torch, too, in {" or ".join(MODES)}; without a value: '
+             '%(const)s')
     add('--repeats', type=int, default=5, help='rounds of a comparison; default: %(default)s')
     add('--budget', type=float, default=30.0, metavar='S',
         help='seconds after which a comparison begins no further round; default: %(default)s')
     add('--tracker-config', default='',
-        help="a SAM 2 yaml: a file, or the name of one of the sam2 package's, such as "
-        'sam2.1_hiera_t.yaml; default: the embedded model')
+        help="SAM 2 yamls: files, or names of the sam2 package's, such as "
+        'sam2.1_hiera_t.yaml,sam2.1_hiera_l.yaml; default: the embedded model')
     add('--tracker-checkpoint', default='',
-        help='weights for --tracker-config; default: random ones')
+        help='weights for the one --tracker-config; default: random ones')
     add('--soak-frames', type=int, default=5000, help='length of soak; default: %(default)s')
     add('--json', type=Path, metavar='FILE', help='where to write the rows')
     add('--save', action='store_true',
@@ -92,12 +96,17 @@ def read(given: argparse.Namespace) -> Options:
         raise OptionError(
             f'--tracker-checkpoint needs --tracker-config, got {given.tracker_checkpoint!r} '
             'alone: name the yaml that it fits')
+    if given.tracker_checkpoint and ',' in given.tracker_config:
+        raise OptionError(
+            '--tracker-checkpoint fits one --tracker-config, got '
+            f'{given.tracker_config!r}: measure them one by one')
+    modes = _chosen('--compile', given.compile, MODES) if given.compile else ()
     return Options(
         rows=rows, models=tuple(item.strip() or EMBEDDED for item in given.models.split(',')),
         sizes=tuple(_size(item) for item in given.sizes.split(',') if item),
         classes=_within('--classes', given.classes, 2, 255), device=_device(given.device),
         dtypes=_chosen('--dtype', given.dtype, tuple(DTYPES)),
-        compiled=(False, True) if given.compile else (False,),
+        compiled=('off', *modes),
         repeats=_within('--repeats', given.repeats, 1, 1000), budget_s=given.budget,
         tracker_config=given.tracker_config, tracker_checkpoint=given.tracker_checkpoint,
         soak_frames=_within('--soak-frames', given.soak_frames, 10, 10 ** 7))

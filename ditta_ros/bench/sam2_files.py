@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -19,8 +19,14 @@ class TrackerFiles:
     title: str
 
 
+def find_all(options: Options) -> list[TrackerFiles]:
+    """Return the files of every SAM 2 that the options name; raises OptionError."""
+    return [find(replace(options, tracker_config=config.strip()))
+            for config in options.tracker_config.split(',')]
+
+
 def find(options: Options) -> TrackerFiles:
-    """Return the files that the options name; raises OptionError."""
+    """Return the files of the one SAM 2 that the options name; raises OptionError."""
     if not options.tracker_config:
         return TrackerFiles(
             EMBEDDED_MODEL / 'model.yaml', EMBEDDED_MODEL / 'model.safetensors', 'embedded')

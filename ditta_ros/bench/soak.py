@@ -11,7 +11,7 @@ import torch
 
 from ditta_ros.bench.options import Options
 from ditta_ros.bench.row import Case, Row, Tick
-from ditta_ros.bench.sam2_files import TrackerFiles, find
+from ditta_ros.bench.sam2_files import TrackerFiles, find_all
 from ditta_ros.bench.tracker import NEVER, grid_points
 from ditta_ros.demo.world import SIZE_PX, stream
 from ditta_ros.prompts import Prompt
@@ -25,7 +25,7 @@ TICK_EVERY_FRAMES = 50
 
 def cases(options: Options) -> list[Case]:
     """Return the one case.  Raises OptionError."""
-    files = find(options)
+    files = find_all(options)[0]
     return [Case(
         f'soak {files.title}, {options.soak_frames} frames', partial(measure, files, options))]
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from ditta_ros.bench.options import Options, precision
 from ditta_ros.bench.row import Case, Row, Tick
-from ditta_ros.bench.sam2_files import TrackerFiles, find
+from ditta_ros.bench.sam2_files import TrackerFiles, find_all
 from ditta_ros.bench.timing import Pace, Times, interleaved, time_row
 from ditta_ros.cohort import input_image
 from ditta_ros.demo.world import SIZE_PX, stream
@@ -46,11 +46,10 @@ class Tracked:
 
 
 def cases(options: Options) -> list[Case]:
-    """Return one case for each precision.  Raises OptionError."""
-    files = find(options)
+    """Return one case for each SAM 2 and precision.  Raises OptionError."""
     return [
         Case(f'tracker {files.title} {dtype}', partial(measure, files, dtype, options))
-        for dtype in options.dtypes]
+        for files in find_all(options) for dtype in options.dtypes]
 
 
 def measure(files: TrackerFiles, dtype: str, options: Options, tick: Tick) -> list[Row]:

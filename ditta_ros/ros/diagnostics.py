@@ -135,12 +135,15 @@ def inference_status(
     if faults:
         findings.append((
             WARN if labelled else ERROR, f'frames that failed: {faults}, see the log'))
+    computing = now.status.get('computing', '')  # precision, and compiled or not
+    if 'failed' in computing:
+        findings.append((WARN, f'labels are computed in {computing}: see the log'))
     latency, engine = now.status['latency_ms'], now.status['engine_ms']
     well = f'{latency["p50"]:.0f} ms from image to labels' if latency else 'no frame labelled yet'
     return _status('inference', findings, well, {
         **{f'latency {name} (ms)': value for name, value in latency.items()},
         **{f'engine {name} (ms)': value for name, value in engine.items()},
-        'frames failed': now.count('fault'), **resources})
+        'frames failed': now.count('fault'), 'computing': computing, **resources})
 
 
 def adaptation_status(now: Reading, before: Reading) -> DiagnosticStatus:

@@ -14,7 +14,7 @@ from ditta_ros.bench import apart, attention, frozen, soak, tracker, warm_up
 from ditta_ros.bench.models import build, random_network, sizes_px
 from ditta_ros.bench.options import OptionError, Options
 from ditta_ros.bench.row import Case, Row, Skipped
-from ditta_ros.bench.sam2_files import find
+from ditta_ros.bench.sam2_files import find, find_all
 from random_models import save_random_segformer
 
 SIZE_PX = (64, 96)
@@ -57,26 +57,43 @@ def test_the_promised_attention_is_measured_by_default() -> None:
     assert case.title == 'attention 120x216 D 256 C 124 fp32'
 
 
-@pytest.mark.parametrize('compiled', [False, True])
-def test_frozen(model: str, compiled: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    ways = []  # the real one takes minutes on a CPU
-    monkeypatch.setattr(torch, 'compile', lambda way: ways.append(way) or way)
+@pytest.mark.parametrize('compiled', ['off', 'default'])
+def test_frozen(model: str, compiled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ways, trace = [], torch.compile  # generating code, too, takes minutes on a CPU
+
+    def traced(way, mode, **how):
+        ways.append(way)
+        return trace(way, backend='aot_eager', **how)
+
+    monkeypatch.setattr(torch, 'compile', traced)
     setup = frozen.Setup(model, SIZE_PX, 'fp32', compiled)
     rows = by_name(frozen.measure(setup, Options(repeats=1, budget_s=0), str))
-    assert len(ways) == (3 if compiled else 0)
+    # Plain SegFormer, the backbone, and the head without and with its add-on.
+    assert len(ways) == (0 if compiled == 'off' else 4)
     assert rows['pixels that ISS labels alike'].ours > 99.9
     fused = rows['ISS + add-on + fusion']
     assert fused.ours > 0 and fused.theirs > 0 and fused.unit == 'ms'
-    assert fused.setting == f'model 64x96 fp32 {"compiled" if compiled else "eager"}'
+    assert fused.setting == f'model 64x96 fp32 {"eager" if compiled == "off" else "compiled"}'
+
+
+def test_what_cannot_be_compiled_is_no_row(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(way, **how):
+        raise RuntimeError('no compiler')
+
+    monkeypatch.setattr(torch, 'compile', fails)
+    setup = frozen.Setup(model, SIZE_PX, 'fp32', 'default')
+    with pytest.raises(Skipped, match='segmenter.compile default failed'):
+        frozen.measure(setup, Options(repeats=1, budget_s=0), str)
 
 
 def test_frozen_in_half_precision(model: str) -> None:
-    rows = frozen.measure(frozen.Setup(model, SIZE_PX, 'bf16', False), Options(repeats=1), str)
+    rows = frozen.measure(frozen.Setup(model, SIZE_PX, 'bf16', 'off'), Options(repeats=1), str)
     assert by_name(rows)['pixels that ISS labels alike'].ours > 90
 
 
 def test_frozen_measures_every_model_size_and_precision() -> None:
-    options = Options(dtypes=('fp32', 'bf16'), compiled=(False, True), models=('b2', 'embedded'))
+    options = Options(
+        dtypes=('fp32', 'bf16'), compiled=('off', 'default'), models=('b2', 'embedded'))
     titles = [case.title for case in frozen.cases(options)]
     assert titles[0] == 'frozen B2 480x853 fp32 eager'
     assert titles[-1] == 'frozen embedded 192x256 bf16 compiled'
@@ -89,7 +106,7 @@ def test_frozen_measures_every_model_size_and_precision() -> None:
     ('embedded', (192, 256), ''),
 ])
 def test_what_is_promised_of_the_frozen_phase(name, size_px, bar) -> None:
-    assert frozen.Setup(name, size_px, 'fp32', False).bar == bar
+    assert frozen.Setup(name, size_px, 'fp32', 'off').bar == bar
 
 
 @pytest.mark.parametrize(('name', 'millions'), [('b0', 3.7), ('b2', 27.4)])
@@ -166,6 +183,14 @@ def test_configurations_of_sam2_by_name() -> None:
     assert (files.checkpoint, files.title) == (None, 'sam2.1_hiera_l')
     with pytest.raises(OptionError, match=r'sam2.1_hiera_t\.yaml.*got .none\.yaml'):
         find(Options(tracker_config='none.yaml'))
+
+
+def test_several_configurations_of_sam2_are_measured_in_turn() -> None:
+    options = Options(tracker_config='sam2.1_hiera_t.yaml, sam2.1_hiera_l.yaml')
+    assert [files.title for files in find_all(options)] == ['sam2.1_hiera_t', 'sam2.1_hiera_l']
+    assert [case.title for case in tracker.cases(options)] == [
+        'tracker sam2.1_hiera_t fp32', 'tracker sam2.1_hiera_l fp32']
+    assert [files.title for files in find_all(Options())] == ['embedded']
 
 
 def test_soak(monkeypatch: pytest.MonkeyPatch) -> None:

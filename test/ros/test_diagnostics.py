@@ -93,6 +93,9 @@ def test_the_values_of_input() -> None:
      (OK, '12 ms from image to labels')),
     (worker_status(30, 29, dropped={'fault': 1}), (WARN, 'frames that failed: 1, see the log')),
     (worker_status(30, 20, dropped={'fault': 10}), (ERROR, 'frames that failed: 10, see the log')),
+    (worker_status(computing='float32, not compiled'), (OK, 'no frame labelled yet')),
+    (worker_status(computing='float32, not compiled, as that failed'),
+     (WARN, 'labels are computed in float32, not compiled, as that failed: see the log')),
 ])
 def test_inference(now: dict[str, Any], expected: tuple[bytes, str]) -> None:
     assert told(inference_status(Reading(now), BEFORE, {})) == expected
@@ -100,12 +103,14 @@ def test_inference(now: dict[str, Any], expected: tuple[bytes, str]) -> None:
 
 def test_the_values_of_inference() -> None:
     now = worker_status(
-        30, 30, latency_ms={'p50': 12.4, 'p95': 20.0, 'max': 31.5}, engine_ms={'p50': 9.5})
+        30, 30, latency_ms={'p50': 12.4, 'p95': 20.0, 'max': 31.5}, engine_ms={'p50': 9.5},
+        computing='bfloat16, compiled for 64 x 48 px')
     status = inference_status(Reading(now), BEFORE, resources())
     assert value(status, 'latency p95 (ms)') == '20.0'
     assert value(status, 'latency max (ms)') == '31.5'
     assert value(status, 'engine p50 (ms)') == '9.5'
     assert value(status, 'device')
+    assert value(status, 'computing') == 'bfloat16, compiled for 64 x 48 px'
     assert float(value(status, 'memory (MB)')) > 50  # torch alone is more
 
 
