@@ -38,8 +38,9 @@ the labels that it gives, ``faults`` are borne.  The node (``ros``), the replay 
 the paper's values; ``opening`` goes from settings to a session. Models are found by
 ``segmenter_files`` and ``sam2_files``, on the hub by ``hub``; ``fetch_models`` fetches them,
 ``convert`` makes them from other projects' files, and ``export`` writes the frozen network as
-ONNX. SAM 2 is read by ``sam2_config`` and made cheaper, with equal masks, by ``sam2_shortcuts``.
-``mapping`` gives labels in another data set's classes (``class_files``).
+ONNX. SAM 2 is read by ``sam2_config`` and made cheaper, with equal masks, by ``sam2_shortcuts``
+(``sam2_memory_attention``, ``sam2_mask_decoder``, ``pointwise``).  ``mapping`` gives labels in
+another data set's classes (``class_files``).
 ``memory`` says beforehand what a warm-up will take, ``memory_budget`` makes
 it fit; ``bench`` measures what the parts cost, ``soak`` what they bear, and ``doctor`` says what
 a machine lacks.

@@ -9,7 +9,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from ditta_ros.errors import ModelError
-from ditta_ros.sam2_shortcuts import attend, take_shortcuts
+from ditta_ros.sam2_memory_attention import attend
+from ditta_ros.sam2_shortcuts import take_shortcuts
 from ditta_ros.tracker import build_sam2
 from tracking import SAM2_CONFIGS, TINY
 

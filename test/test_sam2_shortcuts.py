@@ -1,113 +1,103 @@
-"""Each shortcut against what sam2 itself does."""
+"""The shortcuts on a whole model against what sam2 itself does; see the parts' tests, too."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
-from sam2.modeling.memory_attention import MemoryAttention, MemoryAttentionLayer
-from sam2.modeling.sam.transformer import Attention, RoPEAttention
-from sam2.modeling.sam2_utils import LayerNorm2d
-from torch.nn.functional import scaled_dot_product_attention
+from sam2.modeling.memory_encoder import CXBlock, Fuser, MaskDownSampler, MemoryEncoder
+from sam2.modeling.position_encoding import PositionEmbeddingSine
 
-from ditta_ros import sam2_shortcuts
-from ditta_ros.sam2_shortcuts import channel_norm, take_shortcuts, weighted_mean
+from ditta_ros.cohort import Embedding
+from ditta_ros.sam2_mask_decoder import decode, two_way
+from ditta_ros.sam2_memory_attention import attend
+from ditta_ros.sam2_shortcuts import MASKS_AT_ONCE, channel_norm, encode_masks, take_shortcuts
+from ditta_ros.tracker import build_sam2
+from tracking import TINY, squares
 
-CHANNELS, MEMORY_CHANNELS, SIDE, MAPS, POINTERS = 16, 8, 4, 3, 5
+CHANNELS = 16
 
 
-def model(cross: type[Attention] = RoPEAttention, heads: int = 1, side: int = SIDE) -> Any:
-    """Two layers laid out as in SAM 2, with random weights."""
+def model() -> Any:
     torch.manual_seed(0)
-    rope = {'feat_sizes': (side, side), 'rope_k_repeat': True} if cross is RoPEAttention else {}
-    layer = MemoryAttentionLayer(
-        activation='relu', dim_feedforward=32, dropout=0.1, d_model=CHANNELS,
-        pos_enc_at_attn=False, pos_enc_at_cross_attn_keys=True,
-        pos_enc_at_cross_attn_queries=False,
-        self_attention=RoPEAttention(CHANNELS, heads, feat_sizes=(side, side)),
-        cross_attention=cross(CHANNELS, heads, kv_in_dim=MEMORY_CHANNELS, **rope))
-    attention = MemoryAttention(CHANNELS, True, layer, num_layers=2).eval()
-    for parameter in attention.parameters():
-        torch.nn.init.normal_(parameter)
-    return SimpleNamespace(
-        memory_attention=attention, memory_encoder=masks_encoder(),
-        sam_mask_decoder=SimpleNamespace(output_upscaling=torch.nn.Sequential()))
+    return build_sam2(TINY, None, 'cpu', 128)
 
 
-def masks_encoder() -> torch.nn.Module:
-    encoder = torch.nn.Sequential(
-        torch.nn.Conv2d(1, 6, 3, 2, 1), LayerNorm2d(6), torch.nn.GELU(), torch.nn.Conv2d(6, 5, 1))
-    torch.nn.init.normal_(encoder[1].weight)
-    torch.nn.init.normal_(encoder[1].bias)
-    return encoder
-
-
-def inputs(objects: int) -> dict[str, Any]:
-    """One image for all objects, and memories of each."""
-    tokens = SIDE * SIDE
-    memories = MAPS * tokens + POINTERS
-    return {
-        'curr': [torch.randn(tokens, 1, CHANNELS).expand(-1, objects, -1)],
-        'curr_pos': [torch.randn(tokens, 1, CHANNELS).expand(-1, objects, -1)],
-        'memory': torch.randn(memories, objects, MEMORY_CHANNELS),
-        'memory_pos': torch.randn(memories, objects, MEMORY_CHANNELS),
-        'num_obj_ptr_tokens': POINTERS}
-
-
-@pytest.mark.parametrize('scores_at_once', [10 ** 6, 100, 1])  # all, one and a half, too few rows
-@pytest.mark.parametrize('objects', [1, 3])
-@pytest.mark.parametrize('side', [SIDE, 7])  # laid out for this image, and for another
-@torch.inference_mode()
-def test_it_is_sam2s_memory_attention(
-    objects: int, side: int, scores_at_once: int, monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(sam2_shortcuts, 'SCORES_AT_ONCE', scores_at_once)
-    sam2 = model(side=side)
-    given = inputs(objects)
-    expected = sam2.memory_attention(**given)
-    take_shortcuts(sam2)
-    got = sam2.memory_attention(**given)
-    assert sam2.memory_attention.forward.func is sam2_shortcuts.attend
-    torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5)
-    assert objects == 1 or not torch.allclose(got[:, 0], got[:, 1], atol=0.1)
-
-
-@torch.inference_mode()
-def test_it_is_sam2s_memory_attention_in_half_precision_too() -> None:
-    sam2 = model()
-    given = inputs(objects=3)
-    exact = sam2.memory_attention(**given)
-    with torch.autocast('cpu', torch.bfloat16):
-        expected = sam2.memory_attention(**given)
-        take_shortcuts(sam2)
-        got = sam2.memory_attention(**given)
-    # As far from the truth as sam2's own, which is some way with these weights.
-    error, accepted = ((other.float() - exact).abs().mean() for other in (got, expected))
-    assert error < 1.5 * accepted
-
-
-@pytest.mark.parametrize('other', [{'cross': Attention}, {'heads': 2}])
-@torch.inference_mode()
-def test_another_layout_stays_sam2s(other: dict[str, Any]) -> None:
-    sam2 = model(**other)
-    take_shortcuts(sam2)
-    assert 'forward' not in vars(sam2.memory_attention)
-
-
-def test_a_weighted_mean_is_attention() -> None:
+def masks_encoder() -> MemoryEncoder:
     torch.manual_seed(0)
-    queries, keys, values = torch.randn(2, 5, 8), torch.randn(2, 7, 8), torch.randn(2, 7, 3)
-    expected = scaled_dot_product_attention(queries, keys, values)
-    torch.testing.assert_close(weighted_mean(queries, keys, values), expected)
+    encoder = MemoryEncoder(
+        8, MaskDownSampler(CHANNELS, kernel_size=3, stride=2, padding=1),
+        Fuser(CXBlock(CHANNELS, layer_scale_init_value=0.5), num_layers=2),
+        PositionEmbeddingSine(8), in_dim=CHANNELS)
+    for parameter in encoder.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+    return encoder.eval()
+
+
+@pytest.mark.parametrize('count', [1, MASKS_AT_ONCE, 2 * MASKS_AT_ONCE + 1])
+@pytest.mark.parametrize('as_logits', [False, True])
+@torch.inference_mode()
+def test_masks_on_one_image_are_encoded_as_by_sam2(count: int, as_logits: bool) -> None:
+    encoder = masks_encoder()
+    image = torch.randn(1, CHANNELS, 2, 3).expand(count, -1, -1, -1)
+    masks = torch.randn(count, 1, 32, 48)
+    expected = encoder(image, masks, skip_mask_sigmoid=not as_logits)
+    got = encode_masks(encoder, image, masks, skip_mask_sigmoid=not as_logits)
+    torch.testing.assert_close(got, expected)
 
 
 @torch.inference_mode()
 def test_a_norm_over_channels_is_sam2s() -> None:
+    norm = masks_encoder().mask_downsampler.encoder[1]
+    feature = torch.randn(3, 4, 10, 14)
+    torch.testing.assert_close(channel_norm(norm, feature), norm(feature))
+
+
+@torch.inference_mode()
+def test_a_model_that_takes_them_all_gives_the_same() -> None:
+    sam2, changed = model(), model()
+    take_shortcuts(changed)
+    features = Embedding.of(sam2, squares(1)[0], 0).for_objects(sam2, 5)
+    memory, place = torch.randn(2, 3 * 64 + 8, 5, 32)
+    logits = torch.randn(5, 1, 128, 128)
+
+    def outcomes(model: Any) -> list[Any]:
+        conditioned = model.memory_attention(
+            features['current_vision_feats'][-1:], memory,
+            features['current_vision_pos_embeds'][-1:], place, 8)
+        heads = model._forward_sam_heads(
+            conditioned.permute(1, 2, 0).unflatten(2, (8, 8)), high_res_features=[
+                feature.permute(1, 2, 0).unflatten(2, size) for feature, size in zip(
+                    features['current_vision_feats'], features['feat_sizes'][:2], strict=False)])
+        return [conditioned, *heads, *model._encode_new_memory(
+            features['current_vision_feats'], features['feat_sizes'], logits, heads[-1], False)]
+
+    for got, expected in zip(outcomes(changed), outcomes(sam2), strict=True):
+        torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_they_are_taken_and_leave_the_weights_and_their_names() -> None:
+    sam2, changed = model(), model()
+    take_shortcuts(changed)
+    assert forward_of(changed.memory_attention) is attend
+    assert forward_of(changed.sam_mask_decoder) is decode
+    assert forward_of(changed.sam_mask_decoder.transformer) is two_way
+    assert forward_of(changed.memory_encoder) is encode_masks
+    before, after = sam2.state_dict(), changed.state_dict()
+    assert list(before) == list(after)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_another_layout_stays_sam2s() -> None:
     sam2 = model()
-    masks = torch.randn(3, 1, 10, 14)
-    expected = sam2.memory_encoder(masks)
+    sam2.memory_attention.layers[0].cross_attn_image.num_heads = 2
     take_shortcuts(sam2)
-    torch.testing.assert_close(sam2.memory_encoder(masks), expected)
-    assert sam2.memory_encoder[1].forward.func is channel_norm
+    assert 'forward' not in vars(sam2.memory_attention)
+
+
+def forward_of(module: Any) -> Any:
+    forward = module.forward
+    assert isinstance(forward, partial)
+    return forward.func
