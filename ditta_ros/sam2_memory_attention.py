@@ -21,6 +21,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from ditta_ros.pointwise import linear, through
 
 SCORES_AT_ONCE = 2 ** 20  # 4 MB: about what stays in a core's cache
+QUERIES_AT_LEAST = 128  # for fewer, bringing the keys in order takes longer than the product
 
 
 def is_usual(attention: Any) -> bool:
@@ -82,7 +83,7 @@ def weighted_mean(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
     Object by object and, where there are many keys, some queries at a time.
     """
     queries = queries * queries.shape[-1] ** -0.5
-    rows = max(SCORES_AT_ONCE // keys.shape[1], 1)
+    rows = max(SCORES_AT_ONCE // keys.shape[1], QUERIES_AT_LEAST)
     return torch.stack([
         torch.cat([
             linear(linear(some, key).softmax(-1), value.T) for some in query.split(rows)])

@@ -54,6 +54,7 @@ def test_it_is_sam2s_memory_attention(
     objects: int, side: int, scores_at_once: int, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sam2_memory_attention, 'SCORES_AT_ONCE', scores_at_once)
+    monkeypatch.setattr(sam2_memory_attention, 'QUERIES_AT_LEAST', 1)
     attention = memory_attention(side=side)
     given = inputs(objects)
     expected = attention(**given)
