@@ -5,11 +5,14 @@ CVPR 2026).
 
 ====================================  ==================================  ==============
 a camera message becomes a frame      ``ros.messages``, ``frame``
+  and goes to the GPU                 ``transfer``
 the backbone encodes it, once         ``segmenter.Segmenter.encode``
 a label and its reliability           ``labeller``, ``segmenter``         Eq. 2
   with the decode head folded,
   on the image grid in bands          ``folded``, ``upsampled``
-the label is published, by groups     ``groups``, ``ros.outputs``
+  in less precision, compiled         ``acceleration``
+the label is published, by groups     ``groups``, ``ros.maps``,
+                                      ``ros.outputs``
   and on the depth image's points     ``cloud``, ``ros.points``
 
 while warming up (``warm_up``):
