@@ -55,9 +55,15 @@ class Scenario:
 
 
 class Rig:
-    """A camera before a node with a fault; ``told`` is what status and diagnostics have said."""
+    """A camera before a node with a fault; ``told`` is what status and diagnostics have said.
 
-    def __init__(self, context: Context, process: subprocess.Popen[bytes], log: Path) -> None:
+    ``frames`` is how many its camera sends.
+    """
+
+    def __init__(
+        self, context: Context, process: subprocess.Popen[bytes], log: Path, frames: int,
+    ) -> None:
+        self.frames = frames
         self.status: dict[str, Any] = {}
         self.told: dict[str, None] = {}  # in order, each once
         self._process, self._log = process, log
@@ -153,28 +159,29 @@ class Rig:
 
 def all_shown(rig: Rig) -> None:
     """Every picture is shown when the mask of the one before has come."""
-    for _ in range(FRAMES):
+    for _ in range(rig.frames):
         rig.show()
 
 
 def at_a_rate(rig: Rig) -> None:
     """Pictures come when it is time, labelled or not; more, as the slow one costs ten."""
-    for _ in range(10 * FRAMES):
+    for _ in range(10 * rig.frames):
         rig.send()
         rig.rest(PERIOD_S)
 
 
 def silent_for_a_minute(rig: Rig) -> None:
     """Nothing is sent for a while, and the stamps say that it was a minute."""
-    for index in range(FRAMES):
-        if index == FRAMES // 2:
+    half = rig.frames // 2
+    for index in range(rig.frames):
+        if index == half:
             rig.rest(SILENCE_S)
-        rig.show(100_000_000_000 + index * 100_000_000 + (index >= FRAMES // 2) * 60 * 10**9)
+        rig.show(100_000_000_000 + index * 100_000_000 + (index >= half) * 60 * 10**9)
 
 
 def back_in_time(rig: Rig) -> None:
     """The stamps go back in the middle of the warm-up."""
-    for index in range(FRAMES):
+    for index in range(rig.frames):
         rig.show(10**9 * (200 - 100 * (index >= WARM_UP_FRAMES // 2)) + index * 10**8)
 
 
@@ -206,9 +213,15 @@ SCENARIOS = (
     Scenario('the disk is full while saving', 'disk_full', saved, 'cannot be written'))
 
 
-def suffer(scenario: Scenario, domain_id: int, folder: Path) -> Fault:
-    """Run the node with the fault before a camera; raises RuntimeError where the node ends."""
-    with _node(scenario, folder) as (process, log), _rig(process, log, domain_id) as rig:
+def suffer(scenario: Scenario, domain_id: int, folder: Path, frames: int = FRAMES) -> Fault:
+    """Run the node with the fault before a camera; raises RuntimeError where the node ends.
+
+    Several may run at a time, in a domain and a folder of each.
+    """
+    with (
+        _node(scenario, domain_id, folder) as (process, log),
+        _rig(process, log, domain_id, frames) as rig,
+    ):
         rig.begin()
         scenario.camera(rig)
         cause = rig.await_told(scenario.expected)
@@ -218,7 +231,9 @@ def suffer(scenario: Scenario, domain_id: int, folder: Path) -> Fault:
 
 
 @contextmanager
-def _node(scenario: Scenario, folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+def _node(
+    scenario: Scenario, domain_id: int, folder: Path,
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     log = folder / f'{scenario.injection}.log'
     values = {
         'warm_up.amount': f'{WARM_UP_FRAMES}.0', 'adaptation.passes': 1, 'tau': 0.6,
@@ -230,7 +245,8 @@ def _node(scenario: Scenario, folder: Path) -> Iterator[tuple[subprocess.Popen[b
     with log.open('wb') as out:
         process = subprocess.Popen(
             [sys.executable, '-m', 'ditta_ros.ros.faulty_node', scenario.injection, '--ros-args',
-             *words], stdout=out, stderr=subprocess.STDOUT, env=process_environment())
+             *words], stdout=out, stderr=subprocess.STDOUT,
+            env={**process_environment(), 'ROS_DOMAIN_ID': str(domain_id)})
     try:
         yield process, log
     finally:
@@ -242,11 +258,13 @@ def _node(scenario: Scenario, folder: Path) -> Iterator[tuple[subprocess.Popen[b
 
 
 @contextmanager
-def _rig(process: subprocess.Popen[bytes], log: Path, domain_id: int) -> Iterator[Rig]:
+def _rig(
+    process: subprocess.Popen[bytes], log: Path, domain_id: int, frames: int,
+) -> Iterator[Rig]:
     context = Context()
     rclpy.init(
         context=context, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)
-    rig = Rig(context, process, log)
+    rig = Rig(context, process, log, frames)
     try:
         yield rig
     finally:

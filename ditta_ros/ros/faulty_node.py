@@ -50,7 +50,7 @@ def adaptation_dies() -> None:
 
 def loss_not_a_number() -> None:
     """Every loss is NaN."""
-    def spoiled(scores: Tensor, _: Tensor) -> Tensor:
+    def spoiled(scores: Tensor, *_: Any) -> Tensor:
         return scores.sum() * torch.nan
 
     _replace(adaptation, 'distill_loss', spoiled)
@@ -60,10 +60,10 @@ def labels_out_of_memory() -> None:
     """One frame of the warm-up cannot be labelled while the adaptation holds its memory."""
     label, calls = ModelInForce.label, _Count()
 
-    def short(self: ModelInForce, frame: Frame, tau: float) -> Labelled:
+    def short(self: ModelInForce, frame: Frame, *rest: Any) -> Labelled:
         if calls.next() == SHORT_FRAME:
             raise torch.OutOfMemoryError('injected: CUDA out of memory')
-        return label(self, frame, tau)
+        return label(self, frame, *rest)
 
     _replace(ModelInForce, 'label', short)
 
