@@ -16,7 +16,7 @@ install_requires = [
     'numpy>=2.2',  # images at the doors: messages, files, metrics
     'omegaconf>=2.3.1',  # SAM 2's yaml
     'opencv-python-headless>=5.0',  # encodings, resizing, video files
-    'pillow>=13.0',  # label images by their palette's numbers
+    'pillow>=12.3',  # label images by their palette's numbers
     'psutil>=7.2',  # memory of the process, for diagnostics and bench
     'PyYAML>=6.0.3',  # groups of classes; the errors of a broken yaml
     'rich>=15.0',  # the demo's tables and progress
@@ -43,7 +43,7 @@ ros = [
 # For ``ros2 run ditta_ros export`` alone.
 export = [
     'onnx>=1.23',  # torch's exporter writes with it
-    'onnxruntime>=1.32',  # what was exported is compared with torch
+    'onnxruntime>=1.23.2',  # what was exported is compared with torch
     'onnxscript>=0.7.2',  # torch's exporter translates with it
 ]
 
@@ -55,7 +55,7 @@ ray = [
 # An extra, not tests_require: with that colcon test finds no pytest and runs nothing.
 test = [
     'colcon-common-extensions>=0.3.0',  # the package builds and tests as ROS users do it
-    'hypothesis>=6.170',  # inputs that nobody thought of
+    'hypothesis>=6.168.5',  # inputs that nobody thought of
     'mypy>=2.4',
     'pytest>=8.3,<8.4',  # launch_testing, where it is installed, breaks with pytest 9
     'pytest-timeout>=2.4',  # a test that waits for DDS for ever fails instead

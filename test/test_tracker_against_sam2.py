@@ -65,12 +65,13 @@ def test_masks_are_those_of_sam2s_own_predictor(
     model: str, prompt: str, reverse: bool, tmp_path: Path,
 ) -> None:
     # SAM 2.1 tiny: three masks per prompt, 7 memories.
-    sam21 = with_image_size(SAM2_CONFIGS / 'sam2.1' / 'sam2.1_hiera_t.yaml', 128, tmp_path)
-    config = TINY if model == 'tiny' else sam21
+    config = with_image_size(*{
+        'tiny': (TINY, 96), 'sam21': (SAM2_CONFIGS / 'sam2.1' / 'sam2.1_hiera_t.yaml', 128),
+    }[model], tmp_path)
     torch.manual_seed(3)
     network = with_marked_time(with_score_bias(build_sam2(config, None, 'cpu'), 10.0))
     # 16 frames at least: in shorter videos the predictor scales its pointers' ages otherwise.
-    frames = squares(18)
+    frames = squares(17)
     prompt_t = len(frames) - 1 if reverse else 0
     point = (45, 65)
     mask = torch.zeros(HEIGHT, WIDTH, dtype=torch.bool)
@@ -104,13 +105,13 @@ def test_masks_are_those_of_sam2s_own_predictor(
 def test_the_embedded_model_tracks_as_in_sam2s_own_predictor(
     reverse: bool, tmp_path: Path,
 ) -> None:
-    world = list(stream(2003, 30))
+    world = list(stream(2003, 20))
     frames = [torch.from_numpy(frame.rgb) for frame in world]
     given = world[-1] if reverse else world[0]
     # The road's middle row, in its middle: an object that stays in view both ways.
     rows, columns = np.nonzero(given.semantic == NAMES.index('road'))
     point = (int(np.median(columns[rows == np.median(rows)])), int(np.median(rows)))
-    tracker = Sam2Tracker.load(TrackerSettings(backward_buffer_frames=29), 'cpu')
+    tracker = Sam2Tracker.load(TrackerSettings(backward_buffer_frames=19), 'cpu')
     tracker.start((HEIGHT, WIDTH))
     weights = build_sam2(TINY, EMBEDDED_MODEL / 'model.safetensors', 'cpu').state_dict()
     prompt_t = len(frames) - 1 if reverse else 0
