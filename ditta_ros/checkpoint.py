@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 from safetensors import torch as safetensors
 from torch import Tensor
 
-from ditta_ros.errors import ModelError, one_line
+from ditta_ros.errors import ModelError, one_line, printable
 from ditta_ros.provenance import Provenance, digest
 from ditta_ros.segmenter import Head, Segmenter
 
@@ -37,7 +37,7 @@ class CheckpointError(ModelError):
     """A file cannot be written, or not be used; the message names it, the cause and the remedy."""
 
     def __init__(self, path: Path, why: str, remedy: str) -> None:
-        super().__init__(f'checkpoint.path {str(path)!r} {_printable(why)}: {remedy}')
+        super().__init__(f'checkpoint.path {str(path)!r} {_short_text(why)}: {remedy}')
 
 
 @dataclass(frozen=True, eq=False)
@@ -211,11 +211,9 @@ def _kind(value: Tensor) -> str:
     return f'{str(value.dtype).removeprefix("torch.")} {list(value.shape)}'
 
 
-def _printable(text: str) -> str:
+def _short_text(text: str) -> str:
     """Return a text that may repeat what a file says as one short line that can be sent on."""
-    more = '...' if len(text) > SAID_LENGTH else ''
-    return ''.join(
-        each if each.isprintable() else '?' for each in text[:SAID_LENGTH]) + more
+    return printable(text[:SAID_LENGTH]) + ('...' if len(text) > SAID_LENGTH else '')
 
 
 def _short(names: list[str]) -> str:

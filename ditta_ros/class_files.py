@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 import yaml
 
+from ditta_ros.errors import printable
 from ditta_ros.labels import LabelSet
 from ditta_ros.plain_yaml import PlainYamlError, plain_text, plain_value
 
 
 class ClassFileError(ValueError):
     """A file about classes breaks a rule: one line with the file, the rule and the remedy."""
+
+    def __init__(self, text: str) -> None:
+        """``text`` may repeat what the file says."""
+        super().__init__(printable(text))
 
 
 def read_mapping(what: str, path: str | Path, like: str) -> dict[Any, Any]:

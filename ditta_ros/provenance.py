@@ -56,7 +56,7 @@ class Provenance:
         """Read what ``to_json`` wrote; raises ValueError or TypeError for anything else."""
         read = cls(**json.loads(text))
         texts = [read.base_sha256, *read.classes]
-        if not all(isinstance(item, str) for item in texts):
+        if not isinstance(read.classes, list) or not all(isinstance(item, str) for item in texts):
             raise TypeError(f'base_sha256 and classes must be text, got {texts}')
         read.seen_colours()
         return read

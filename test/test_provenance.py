@@ -51,7 +51,9 @@ def test_a_digest_sees_names_shapes_dtypes_and_values(other: dict[str, torch.Ten
 
 def test_what_is_written_is_read() -> None:
     losses = Losses(0.5, 0.25, 0.125, 0.875)
-    progress = Progress(30, 4, 100, 3000, 150, 150, losses)
+    progress = Progress(
+        frames=30, objects=4, first_stamp_ns=100, last_stamp_ns=3000, steps=150,
+        steps_planned=150, losses=losses)
     made = Provenance.of('ab' * 32, ('road', 'sky'), Settings(tau=0.7), progress)
     read = Provenance.from_json(made.to_json())
     assert read == made
@@ -69,7 +71,9 @@ def test_anything_else_is_not_read(text: str) -> None:
         Provenance.from_json(text)
 
 
-@pytest.mark.parametrize('change', [{'classes': [1]}, {'classes': None}, {'base_sha256': None}])
+@pytest.mark.parametrize('change', [
+    {'classes': [1]}, {'classes': None}, {'classes': {'road': 1}}, {'classes': 'road'},
+    {'base_sha256': None}])
 def test_what_is_compared_must_be_text(change: dict[str, object]) -> None:
     made = Provenance.of('ab' * 32, ('road',), Settings(), Progress())
     with pytest.raises(TypeError):

@@ -25,6 +25,10 @@ BROKEN = (
     AnyReaderError, ReaderError, apsw.Error, struct.error, zstd.ZstdError, ArithmeticError,
     AssertionError, EOFError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
     ValueError)
+# A bag brings the definitions of its messages; those of what is read here are known.
+DEFINED_BY_ROS = (
+    'sensor_msgs/msg/Image', 'sensor_msgs/msg/CompressedImage', 'std_msgs/msg/Header',
+    'builtin_interfaces/msg/Time')
 
 
 class Recorded(NamedTuple):
@@ -52,13 +56,21 @@ def open_bag(path: Path) -> Iterator[AnyReader]:
 
 
 def _check_metadata(reader: AnyReader) -> None:
-    """Raise TypeError where metadata.yaml, which rosbags believes, has values of another type."""
+    """Raise TypeError for what rosbags believes.
+
+    That are values in metadata.yaml of another type, and definitions of messages in the bag that
+    have other fields than theirs.
+    """
     for each in reader.connections:
         if not (isinstance(each.topic, str) and isinstance(each.msgtype, str)
                 and isinstance(each.msgcount, int)):
             raise TypeError(
                 f'a topic must have a name, a type and a number of messages, got {each.topic!r}, '
                 f'{each.msgtype!r}, {each.msgcount!r}')
+    standard = get_typestore(Stores.LATEST).fielddefs
+    for name in DEFINED_BY_ROS:
+        if reader.typestore.fielddefs.get(name, standard[name])[1] != standard[name][1]:
+            raise TypeError(f"its definition of {name} must be ROS 2's, got another one")
     if not isinstance(reader.duration, int):
         raise TypeError(f'a duration must be in nanoseconds, got {reader.duration!r}')
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import gc
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
 
+import numpy as np
 import psutil
 import torch
 
@@ -36,20 +37,38 @@ class EndedError(RuntimeError):
     """A stream did not go on as it must; the message says what came."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Series:
     """Resident memory of this process, in MB (1e6 bytes), after so many units."""
 
     what: str  # the units: 'frames' or 'warm-ups'
-    units: list[int] = field(default_factory=list)
-    memory_mb: list[float] = field(default_factory=list)
+    units: list[int]
+    memory_mb: list[float]
+
+
+class Sampler:
+    """Takes a series, in room that is there from the start: it would see itself grow."""
+
+    def __init__(self, what: str, most: int) -> None:
+        """``most`` samples fit."""
+        self.what = what
+        self.last_mb = 0.0
+        self._taken = 0
+        self._units, self._memory_mb = np.full((2, most), -1.0)  # touched, hence resident
+        self._process = psutil.Process()
 
     def sample(self, unit: int) -> None:
         """Add the memory of now, without what is free and the allocator only keeps."""
         gc.collect()
         trim()
-        self.units.append(unit)
-        self.memory_mb.append(psutil.Process().memory_info().rss / 1e6)
+        self.last_mb = self._process.memory_info().rss / 1e6
+        self._units[self._taken], self._memory_mb[self._taken] = unit, self.last_mb
+        self._taken += 1
+
+    def series(self) -> Series:
+        """Return what was taken."""
+        units, memory_mb = (each[:self._taken] for each in (self._units, self._memory_mb))
+        return Series(self.what, units.astype(int).tolist(), memory_mb.tolist())
 
 
 def trim() -> None:
@@ -99,32 +118,32 @@ def label_for_long(frames: int, tick: Tick) -> Streamed:
     """Label so many frames with the model that one warm-up made, frozen."""
     session, camera = open_session(), Camera()
     _warm_up(session, camera)
-    memory, lost = Series('frames'), 0
-    every = max(frames // SAMPLES, 1)
+    every, lost = max(frames // SAMPLES, 1), 0
+    memory = Sampler('frames', frames // every)
     for number in range(1, frames + 1):
         lost += _lost(session, camera.next())
         if number % every == 0:
             memory.sample(number)
-            tick(f'frame {number} of {frames}, {memory.memory_mb[-1]:.1f} MB')
+            tick(f'frame {number} of {frames}, {memory.last_mb:.1f} MB')
     session.close()
-    return Streamed(memory, frames, lost)
+    return Streamed(memory.series(), frames, lost)
 
 
 def warm_up_often(warm_ups: int, tick: Tick) -> Streamed:
     """Warm up and learn so many times, from the frozen segmenter or from what was learnt."""
     session, camera = open_session(), Camera()
-    memory, lost, fed = Series('warm-ups'), 0, 0
+    memory, lost, fed = Sampler('warm-ups', warm_ups), 0, 0
     for number in range(1, warm_ups + 1):
         lost += _warm_up(session, camera)
         fed += WARM_UP_FRAMES
         memory.sample(number)
-        tick(f'warm-up {number} of {warm_ups}, {memory.memory_mb[-1]:.1f} MB')
+        tick(f'warm-up {number} of {warm_ups}, {memory.last_mb:.1f} MB')
         if number % 2:
             session.start_warm_up()
         else:
             session.reset()
     session.close()
-    return Streamed(memory, fed, lost)
+    return Streamed(memory.series(), fed, lost)
 
 
 def _warm_up(session: Session, camera: Camera) -> int:

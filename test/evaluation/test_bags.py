@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
-from rosbags.typesys import Stores, get_typestore
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from ditta_ros.evaluation.bags import (
     IMAGE_TOPIC,
@@ -118,6 +118,20 @@ def test_bare_files_without_metadata(tmp_path: Path) -> None:
             ('/image', image_message(STAMPS_NS[0], 'rgb8', picture(0)))], plugin)
         file = next(path.glob(f'*.{suffix}'))
         np.testing.assert_array_equal(next(iter(bag_source(file))).rgb, picture(0))
+
+
+def test_a_bag_that_defines_images_otherwise_is_refused(tmp_path: Path) -> None:
+    message = image_message(STAMPS_NS[0], 'rgb8', picture(0))
+    kind = message.__msgtype__
+    definition = STORE.generate_msgdef(kind)[0].replace('height', 'tallness')
+    other = get_typestore(Stores.EMPTY)
+    other.register(get_types_from_msg(definition, kind))
+    with Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        connection = writer.add_connection(
+            '/image', kind, msgdef=definition, rihs01=other.hash_rihs01(kind))
+        writer.write(connection, 0, cdr(message))
+    with pytest.raises(SourceError, match=r'bag: .*its definition of sensor_msgs/msg/Image must'):
+        bag_source(tmp_path / 'bag')
 
 
 def test_labels_are_matched_by_stamp(tmp_path: Path) -> None:

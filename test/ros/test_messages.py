@@ -7,7 +7,6 @@ import cv2
 import numpy as np
 import PIL.Image
 import pytest
-import torch
 from builtin_interfaces.msg import Time
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
