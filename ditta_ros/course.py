@@ -138,9 +138,11 @@ class Course:
         rule = plan.settings.adaptation
         warm_up = WarmUp(
             plan.settings, self._tracker, len(self._segmenter.label_set), first.size_px,
-            Calibration(self._segmenter, plan.settings.tau, rule.colours == 'align'))
+            Calibration(
+                self._segmenter, plan.settings.tau, rule.colours == 'align',
+                rule.statistics == 'align'))
         self._lessons = Lessons(
-            self._segmenter.head, rule, warm_up.sample,
+            lambda: warm_up.head or self._segmenter.head, rule, warm_up.sample,
             rule.add_on_start == 'matching' and not self._segmenter.has_add_on)
         self._warm_up = warm_up
 

@@ -73,6 +73,10 @@ class AdaptationSettings(Checked):
         'align', "take the stream's colours to those of the segmenter's training, where its "
         'config.json tells them and it is surer then (align); the paper: keep',
         choices=('align', 'keep'))
+    statistics: str = setting(
+        'align', "take the head's batch norm half the way to the stream's own statistics before "
+        'anything is taught, where the segmenter is surer then (align); the paper: keep',
+        choices=('align', 'keep'))
     add_on_start: str = setting(
         'matching', 'layers of the add-on that no training has made: such that positions attend '
         'to their like (matching), or drawn from adaptation.seed as in the paper',

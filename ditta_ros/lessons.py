@@ -41,19 +41,20 @@ class Progress:
 class Lessons:
     """The optimiser steps that follow from one warm-up, one at a time.
 
-    A copy of the frozen head learns.  While the warm-up goes on steps are taken where
+    A copy of the head that teaches learns.  While the warm-up goes on steps are taken where
     ``adaptation.when`` says so; ``plan`` adds those that are left once it has ended.
     """
 
     def __init__(
-        self, frozen_head: Head, rule: AdaptationSettings, sample_of: Callable[[int], Sample],
-        matches: bool = False,
+        self, first_head: Callable[[], Head], rule: AdaptationSettings,
+        sample_of: Callable[[int], Sample], matches: bool = False,
     ) -> None:
         """``sample_of`` returns a tracked frame, by its number, with its targets so far.
 
+        ``first_head`` returns the head that teaches, asked for at the first step.
         ``matches``: the add-on starts matched to the frames instead of as it came.
         """
-        self._frozen_head = frozen_head
+        self._first_head = first_head
         self._rule = rule
         self._sample_of = sample_of
         self._matches = matches
@@ -121,7 +122,7 @@ class Lessons:
     def _learner(self) -> Adapter:
         """Return the adapter, made at the first step: until then it takes no memory."""
         if self._adapter is None:
-            head = copy.deepcopy(self._frozen_head)
+            head = copy.deepcopy(self._first_head())
             if self._matches:
                 ts = range(0, self._known, -(-self._known // matching.FRAMES))
                 matching.match_features(head, (self._sample_of(t).features for t in ts))

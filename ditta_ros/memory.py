@@ -81,9 +81,10 @@ def head_mb(head: Head) -> float:
     """Return what learning holds beside ``head`` itself, whatever the frames' size.
 
     A copy that learns, its gradient, its average and the optimiser's two moments; a copy of all
-    but the gradient, for a step that has to be taken back; and the head as it was before.
+    but the gradient, for a step that has to be taken back; the head as it was before; and the one
+    that teaches with the stream's statistics.
     """
-    return 10 * FLOAT_BYTES * sum(parameter.numel() for parameter in head.parameters()) / 1e6
+    return 11 * FLOAT_BYTES * sum(parameter.numel() for parameter in head.parameters()) / 1e6
 
 
 def _step_bytes(settings: Settings, head: Head, features: Features, pixels: int) -> int:

@@ -12,6 +12,7 @@ PAPER: dict[str, Any] = {
     'adaptation.anchor_weight': 0.0,
     'adaptation.learnt_share': 1.0,
     'adaptation.colours': 'keep',
+    'adaptation.statistics': 'keep',
     'adaptation.add_on_start': 'drawn',
     'adaptation.held_out_percent': 0.0,
     'targets.protect_from': 1.0,

@@ -23,7 +23,7 @@ from ditta_ros.labeller import Labelled
 from ditta_ros.labels import unlabelled_in
 from ditta_ros.packed_mask import PackedMask
 from ditta_ros.prompts import occupied_by, propose
-from ditta_ros.segmenter import Features
+from ditta_ros.segmenter import Features, Head
 from ditta_ros.settings import Settings, WarmUpSettings
 from ditta_ros.targets import Votes, object_label, paint, pixel_weight
 from ditta_ros.tracker import Masks, MaskTracker
@@ -45,11 +45,11 @@ class _Recorded:
     features: Features
     label: Tensor  # [H, W]
     reliability: Tensor  # float32 [H, W]
-    plain_label: Tensor  # [H, W], of the segmenter in the colours that came
+    plain_label: Tensor  # [H, W], of the segmenter as it came
     masks: dict[int, PackedMask] = field(default_factory=dict)  # by object id
 
     def teach(self, taught: Labelled) -> None:
-        """Learn from what the segmenter makes of the frame in other colours."""
+        """Learn from what the segmenter makes of the frame in another way."""
         self.features, self.label, self.reliability = taught
 
 
@@ -60,7 +60,7 @@ class WarmUp:
         self, settings: Settings, tracker: MaskTracker, classes: int, size_px: tuple[int, int],
         calibration: Calibration | None = None,
     ) -> None:
-        """``calibration`` None: the segmenter teaches in the colours that come."""
+        """``calibration`` None: the segmenter teaches as it came."""
         self.closed = False
         self.objects = 0
         self._settings = settings
@@ -87,6 +87,11 @@ class WarmUp:
     def colours(self) -> Colours | None:
         """The stream's colours, where they are changed to teach."""
         return None if self._calibration is None else self._calibration.colours
+
+    @property
+    def head(self) -> Head | None:
+        """The head that teaches, where its statistics are changed to do so."""
+        return None if self._calibration is None else self._calibration.head
 
     @property
     def frames(self) -> int:
@@ -128,7 +133,7 @@ class WarmUp:
 
         A unit is the next recorded frame, tracked and prompted on, or one frame of the way back
         of the objects that were prompted last, which goes before.  Before all of them, the first
-        frames are tried in other colours, one by one.
+        frames are tried in other ways to teach, one by one.
         """
         if self._calibration is not None and not self._calibration.settled:
             return self._calibrate(self._calibration)
@@ -150,13 +155,14 @@ class WarmUp:
         return True
 
     def _calibrate(self, calibration: Calibration) -> bool:
-        """Try one more of the first frames in other colours, once they are all there."""
+        """Try one more of the first frames in another way, once they are all there."""
         first = self._recorded[:CALIBRATION_FRAMES]
         if not first or (len(first) < CALIBRATION_FRAMES and not self.closed):
             return False
         pictures = [each.rgb for each in first if each.rgb is not None]
-        taught = calibration.try_next(pictures, [each.reliability for each in first])
-        for each, labelled in zip(first, taught, strict=False):  # none where colours stay
+        taught = calibration.try_next(
+            pictures, [Labelled(each.features, each.label, each.reliability) for each in first])
+        for each, labelled in zip(first, taught, strict=False):  # none where all stays
             each.teach(self._kept(labelled))
         return True
 
@@ -194,9 +200,9 @@ class WarmUp:
         now = self._recorded[t]
         assert now.rgb is not None  # or the frame would have been tracked before
         picture, now.rgb = now.rgb, None
-        if self._calibration is not None and self.colours is not None:
+        if self._calibration is not None and self._calibration.changes:
             if t >= CALIBRATION_FRAMES:
-                now.teach(self._kept(self._calibration.teach(picture)))
+                now.teach(self._kept(self._calibration.teach(picture, now.features)))
             picture = self._calibration.picture(picture)
         masks = self._tracker.track(picture)
         rule = self._settings.targets

@@ -39,7 +39,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def lessons(when: str, passes: int = 2) -> Lessons:
     rule = AdaptationSettings(when=when, passes=passes)
-    return Lessons(Head((2, 3, 4, 5), 6, 3), rule, lambda t: f'early {t}')
+    return Lessons(lambda: Head((2, 3, 4, 5), 6, 3), rule, lambda t: f'early {t}')
 
 
 def test_after_the_warm_up_passes_follow_each_other(taken: list[str]) -> None:
@@ -75,7 +75,7 @@ def test_without_passes_there_is_nothing_to_learn(taken: list[str]) -> None:
 
 def test_the_frozen_head_is_left_alone() -> None:
     frozen = Head((2, 3, 4, 5), 6, 3).requires_grad_(False).eval()
-    head = Lessons(frozen, AdaptationSettings(), lambda t: None).head()
+    head = Lessons(lambda: frozen, AdaptationSettings(), lambda t: None).head()
     assert head is not frozen
     assert not any(parameter.requires_grad for parameter in head.parameters())
     assert not head.training
@@ -95,7 +95,7 @@ def test_what_is_held_out_is_not_learnt_from_once_the_warm_up_has_ended(
 @pytest.mark.parametrize('share', [0.0, 0.25, 1.0])
 def test_the_head_in_force_lies_so_far_on_the_way(share: float) -> None:
     rule = AdaptationSettings(learning_rate=1e-2, batch_norm='train', learnt_share=share)
-    course = Lessons(small_head(), rule, lambda t: small_sample())
+    course = Lessons(small_head, rule, lambda t: small_sample())
     course.plan([small_sample()])
     course.step()
     adapter = course._learner()
@@ -111,7 +111,7 @@ def test_the_head_in_force_lies_so_far_on_the_way(share: float) -> None:
 def test_the_add_on_is_matched_before_the_first_step_where_it_is_to_be(matches: bool) -> None:
     drawn = small_head()
     course = Lessons(
-        drawn, AdaptationSettings(learning_rate=0.0), lambda t: small_sample(), matches)
+        lambda: drawn, AdaptationSettings(learning_rate=0.0), lambda t: small_sample(), matches)
     course.plan([small_sample()])
     course.step()
     matched = copy.deepcopy(drawn)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -10,13 +9,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ditta_ros.adaptation import Sample
+from ditta_ros.calibration import with_statistics
 from ditta_ros.evaluation.baselines import TrueFrame
 from ditta_ros.evaluation.bed.reached import Meter, Reached
 from ditta_ros.evaluation.bed.signals import HeldOut, View, signals
 from ditta_ros.evaluation.bed.targets import Taught, walked
 from ditta_ros.guard import held_out
-from ditta_ros.kept_features import batch
 from ditta_ros.labeller import IssLabeller, TemporalLabeller
 from ditta_ros.lessons import Lessons
 from ditta_ros.losses import distill_label
@@ -48,8 +46,9 @@ def measure_candidate(
     if not held or not warm_up.objects:
         return None
     rule, learnt_from = settings.adaptation, len(samples) - held
+    start = warm_up.head or segmenter.head
     lessons = Lessons(
-        segmenter.head, rule, warm_up.sample,
+        lambda: start, rule, warm_up.sample,
         rule.add_on_start == 'matching' and not segmenter.has_add_on)
     lessons.plan(samples, held)
     while lessons.left:
@@ -59,11 +58,12 @@ def measure_candidate(
     looked_at = range(learnt_from - 1, len(samples))
     views = _Views([frames[t] for t in looked_at], held, settings.tau)
     judged = [samples[t] for t in range(learnt_from, len(samples))]
-    bn_only = _with_statistics(segmenter.head, [samples[t] for t in range(learnt_from)])
+    bn_only = with_statistics(
+        segmenter.head, [samples[t].features for t in range(learnt_from)], 1.0)
     seen = HeldOut(
         views.of(TemporalLabeller(head), head, teacher),
         views.of(IssLabeller(segmenter.head), segmenter.head, segmenter),
-        views.of(IssLabeller(segmenter.head), segmenter.head, teacher),
+        views.of(IssLabeller(start), start, teacher),
         views.mirrored(teacher),
         views.of(IssLabeller(bn_only), bn_only, teacher).label,
         torch.stack([distill_label(each.object_label, each.iss_label) for each in judged]),
@@ -119,15 +119,3 @@ class _Views:
         return torch.stack([
             labeller.label(teacher.encode(frame.rgb.flip(1)), frame.size_px, self.tau)[0].flip(1)
             for frame in self.frames[-self.held:]])
-
-
-@torch.no_grad()
-def _with_statistics(head: Head, samples: Sequence[Sample]) -> Head:
-    """Return a copy of ``head`` with the batch norm statistics of the samples, nothing else."""
-    moved = copy.deepcopy(head)
-    moved.batch_norm.reset_running_stats()
-    moved.batch_norm.momentum = None  # the mean of all
-    moved.batch_norm.train()
-    for sample in samples:
-        moved(batch(moved, sample.features))
-    return moved.eval()

@@ -29,6 +29,7 @@ SETS: dict[str, Mapping[str, Sequence[str]]] = {
     'levers': {
         'defaults': (),
         'own colours': ('adaptation.colours=keep',),
+        'own statistics': ('adaptation.statistics=keep',),
         'drawn add-on': ('adaptation.add_on_start=drawn',),
         'nothing protected': ('targets.protect_from=1',),
         'no anchor': ('adaptation.anchor_weight=0',),
@@ -41,7 +42,8 @@ SETS: dict[str, Mapping[str, Sequence[str]]] = {
         'no guard': ('adaptation.held_out_percent=0',),
         'nothing learnt': ('adaptation.learnt_share=0',),
         'none of them': (
-            'adaptation.colours=keep', 'adaptation.add_on_start=drawn', 'targets.protect_from=1',
+            'adaptation.colours=keep', 'adaptation.statistics=keep',
+            'adaptation.add_on_start=drawn', 'targets.protect_from=1',
             'adaptation.anchor_weight=0', 'adaptation.learnt_share=1',
             'adaptation.held_out_percent=0'),
     },

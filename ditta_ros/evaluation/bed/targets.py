@@ -71,7 +71,9 @@ def walked(
     ``frames`` are as the networks see them, ``taught`` is what the frozen segmenter says of each;
     both may go on after the warm-up.
     """
-    calibration = Calibration(segmenter, settings.tau, settings.adaptation.colours == 'align')
+    rule = settings.adaptation
+    calibration = Calibration(
+        segmenter, settings.tau, rule.colours == 'align', rule.statistics == 'align')
     warm_up = WarmUp(
         settings, tracker, len(segmenter.label_set), frames[0].size_px, calibration)
     length = length_frames(settings.warm_up) or len(frames)
