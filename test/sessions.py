@@ -34,7 +34,7 @@ def session(segmenter: Segmenter, amount: float = WARM_UP, passes: int = 2,
         warm_up=WarmUpSettings(amount=amount),
         adaptation=AdaptationSettings(
             passes=passes, learning_rate=1e-2, batch_norm='train', held_out_percent=0.0,
-            learnt_share=1.0))
+            learnt_share=1.0, statistics='keep'))
     return Session(settings, segmenter, InstanceTracker(instance))
 
 

@@ -46,7 +46,7 @@ def spoiled(where: str, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> Samp
         return dataclasses.replace(sample, features=tuple(stages))
     if where == 'gradient':
         # Its square root has the value 0 and an infinite gradient there.
-        monkeypatch.setattr('ditta_ros.adaptation.distill_loss', lambda scores, label: (
+        monkeypatch.setattr('ditta_ros.adaptation.distill_loss', lambda scores, *rest: (
             (scores - scores.detach()).square().sum().sqrt()))
     else:
         monkeypatch.setattr(AveragedModel, 'update_parameters', fail)

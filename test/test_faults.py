@@ -63,7 +63,9 @@ def settings(**adaptation: object) -> Settings:
     return Settings(
         warm_up=WarmUpSettings(amount=FRAMES), tau=0.5,
         tracker=TrackerSettings(backward_buffer_frames=8),
-        adaptation=AdaptationSettings(**{'passes': 2, 'held_out_percent': 0.0, **adaptation}))
+        # Nothing is tried first: each frame is tracked as it comes.
+        adaptation=AdaptationSettings(**{
+            'passes': 2, 'held_out_percent': 0.0, 'statistics': 'keep', **adaptation}))
 
 
 def labels(walk: Session) -> list[Tensor]:
@@ -237,7 +239,7 @@ def test_steps_whose_loss_is_not_finite_are_dropped_and_then_abandoned(
     value: float, caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setattr(
-        'ditta_ros.adaptation.distill_loss', lambda scores, label: scores.sum() * value)
+        'ditta_ros.adaptation.distill_loss', lambda scores, *rest: scores.sum() * value)
     walk = Session(settings(max_bad_steps=4), segmenter, FaultyTracker({}))
     with caplog.at_level(logging.WARNING):
         assert all_equal(labels(walk), iss_labels)

@@ -107,7 +107,8 @@ def test_freeze_keeps_what_has_been_learnt_from_the_first_step_on(
 
 def test_freeze_ends_a_warm_up_and_frees_the_tracker(segmenter: Segmenter) -> None:
     tracker = InstanceTracker(torch.ones((1, *SIZE_PX), dtype=torch.int64))
-    walk = Session(Settings(), segmenter, tracker)
+    settings = Settings(adaptation=AdaptationSettings(statistics='keep'))
+    walk = Session(settings, segmenter, tracker)
     walk.freeze()
     assert walk.phase is Phase.FROZEN
     walk.start_warm_up()

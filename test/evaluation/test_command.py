@@ -73,7 +73,7 @@ def test_a_run_is_gone_on_with_as_it_was_planned(tmp_path: Path) -> None:
 @pytest.mark.parametrize(('arguments', 'says'), [
     ([], 'evaluate needs a SOURCE, got none'),
     (['nowhere.mp4'], 'nowhere.mp4: no such file or folder'),
-    (['world:sed=7'], "got 'sed'"),
+    (['world:sed=7'], "got 'sed=7'"),
     ([WORLD, '--methods', 'iss,magic'], "--methods must be of iss, ditta, .* got 'magic'"),
     ([WORLD, '--warmup', '10'], "--warmup takes a share such as 10% .* got '10'"),
     ([WORLD, '--seeds', '-1'], "--seeds takes whole numbers from 0, got '-1'"),
