@@ -16,6 +16,9 @@ from ditta_ros.evaluation.report.results import mean
 # What a robot must not lose, by the names that classes have in the beds.
 RARE = {'pole': ('pole', 'Pole'), 'sign': ('sign', 'SignSymbol'),
         'person': ('person', 'Pedestrian'), 'bicycle': ('bicycle', 'Bicyclist')}
+# A class that the plain model knew, with the first IoU or more, is lost below the second.
+KNOWN_IOU = 0.2
+LOST_IOU = 0.1
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,30 @@ def bars(cells: Sequence[Cell], variant: str) -> list[Bar]:
         Bar(f'IoU of the rare class that changed worst ({kind}), mean',
             rare.get(kind, math.nan), -2.0),
         Bar(f'mIoU, worst stream ({over_all.worst_cell})', over_all.worst, -0.5),
-        Bar('share of the gain by true labels, under shift', shifted.ceiling_share, 0.5)]
+        Bar('share of the gain by true labels, under shift', shifted.ceiling_share, 0.5),
+        Bar(f'classes known (IoU >= {KNOWN_IOU}) and lost (< {LOST_IOU}), below 0',
+            -len(lost_classes(cells, variant)), 0.0),
+        Bar('share of the helpful adaptations that the guard kept', kept_share(cells, variant),
+            0.8)]
+
+
+def lost_classes(cells: Iterable[Cell], variant: str) -> list[str]:
+    """Return each class that the plain model knew and the adapted one does not, by its cell."""
+    return [
+        f'{name} ({name_of(cell)})' for cell in cells for name, iou in cell.iss.class_iou.items()
+        if iou >= KNOWN_IOU and cell.adapted[variant].reached.class_iou[name] < LOST_IOU]
+
+
+def kept_share(cells: Iterable[Cell], variant: str) -> float:
+    """Return the share that was put in force of the candidates whose mIoU is above ISS's.
+
+    NaN where none was recorded, as without ``--signals``.
+    """
+    helpful = [
+        bool(adapted.status['promoted']) for adapted, iss in (
+            (cell.adapted[variant], cell.iss) for cell in cells)
+        if adapted.candidate is not None and adapted.candidate.reached.miou > iss.miou]
+    return sum(helpful) / len(helpful) if helpful else math.nan
 
 
 def miou_change(cell: Cell, variant: str) -> float:

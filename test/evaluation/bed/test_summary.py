@@ -6,10 +6,11 @@ import math
 
 import pytest
 
+from ditta_ros.evaluation.bed.candidates import Candidate
 from ditta_ros.evaluation.bed.cells import Adapted, Cell
 from ditta_ros.evaluation.bed.reached import Reached
 from ditta_ros.evaluation.bed.streams import Stream
-from ditta_ros.evaluation.bed.summary import bars, by_shift, summarise
+from ditta_ros.evaluation.bed.summary import bars, by_shift, lost_classes, summarise
 from ditta_ros.evaluation.bed.tables import table
 from ditta_ros.evaluation.bed.targets import Targets
 
@@ -24,11 +25,12 @@ def reached(miou: float, mvc8: float = .8, **class_iou: float) -> Reached:
 def cell(
     shift: str, iss: Reached, adapted: Reached, ceiling: Reached | None = None,
     targets: Targets = TARGETS, promoted: bool = True, name: str = '600',
-    percent: float = 10.0,
+    percent: float = 10.0, candidate: Reached | None = None,
 ) -> Cell:
     stream = Stream('world', name, shift, 90, f'world:seed={name},shift={shift}')
     return Cell(stream, percent, iss, ceiling,
-                {'a': Adapted(adapted, targets, {'promoted': promoted, 'why': 'made'})})
+                {'a': Adapted(adapted, targets, {'promoted': promoted, 'why': 'made'},
+                              None if candidate is None else Candidate(candidate, {}))})
 
 
 CELLS = [
@@ -80,12 +82,35 @@ def test_groups_of_shifts() -> None:
 
 def test_bars_by_hand() -> None:
     got = bars(CELLS, 'a')
-    assert [bar.value for bar in got] == pytest.approx([2, 6, -2, -4, -2, 8 / 16])
-    assert [bar.met for bar in got] == [False, True, False, False, False, True]
+    assert [bar.value for bar in got] == pytest.approx(
+        [2, 6, -2, -4, -2, 8 / 16, 0, NAN], nan_ok=True)
+    assert [bar.met for bar in got] == [False, True, False, False, False, True, True, False]
     assert str(got[1]) == 'mVC8, mean of all cells +6.00 (bar +3): met'
     assert str(got[3]) == (
         'IoU of the rare class that changed worst (pole), mean -4.00 (bar -2): MISSED')
     assert 'world 600 clean 10 %' in got[4].name
+
+
+def test_a_class_that_was_known_and_is_hardly_seen_now_is_lost() -> None:
+    cells = [
+        cell('clean', reached(.5, pole=.20, sky=.9), reached(.5, pole=.09, sky=.1)),
+        cell('clean', reached(.5, pole=.19, sky=.9), reached(.5, pole=.0, sky=.11), name='601')]
+    assert lost_classes(cells, 'a') == ['pole (world 600 clean 10 %)']
+    bar = bars(cells, 'a')[6]
+    assert bar.value == -1 and not bar.met
+
+
+def test_helpful_candidates_that_the_guard_kept() -> None:
+    helps, harms = reached(.6), reached(.4)
+    cells = [
+        cell('clean', reached(.5), reached(.6), candidate=helps),
+        cell('clean', reached(.5), reached(.6), candidate=helps),
+        cell('clean', reached(.5), reached(.5), candidate=helps, promoted=False),
+        cell('clean', reached(.5), reached(.4), candidate=harms),
+        cell('clean', reached(.5), reached(.6))]
+    assert bars(cells, 'a')[7].value == pytest.approx(2 / 3)
+    assert not bars(cells, 'a')[7].met
+    assert bars(cells[:2], 'a')[7].met
 
 
 def test_what_was_not_measured_is_not_met() -> None:
