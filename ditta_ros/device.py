@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 
 import torch
 
@@ -21,9 +22,14 @@ def choose_device(name: str) -> torch.device:
     if name == 'cpu' or not there:
         why = (f'torch {torch.__version__} finds no GPU that it can use; ros2 run ditta_ros '
                'doctor says why') if name == 'auto' else 'as segmenter.device says'
-        _log.warning('the networks run on the CPU, where they are slow: %s', why)
+        _warn_of_cpu(why)
         return torch.device('cpu')
     return torch.device('cuda')
+
+
+@cache  # an evaluation opens the models for every job: said once, it is heard as well
+def _warn_of_cpu(why: str) -> None:
+    _log.warning('the networks run on the CPU, where they are slow: %s', why)
 
 
 def describe(device: torch.device) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from ditta_ros import device as module
 from ditta_ros.device import choose_device, describe
 
 
@@ -17,12 +18,16 @@ def test_a_missing_gpu_is_named() -> None:
 
 
 def test_the_cpu_is_told_loudly_with_the_reason(caplog: pytest.LogCaptureFixture) -> None:
+    module._warn_of_cpu.cache_clear()
     device = choose_device('cpu')
     assert 'the networks run on the CPU, where they are slow: as segmenter.device' in caplog.text
     assert describe(device) == 'CPU'
     if not torch.cuda.is_available():
         choose_device('auto')
         assert f'torch {torch.__version__} finds no GPU that it can use' in caplog.text
+    said = len(caplog.records)
+    choose_device('cpu')
+    assert len(caplog.records) == said  # once is enough
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
