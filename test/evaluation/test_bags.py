@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
+from bag_messages import (
+    HEIGHT,
+    STAMPS_NS,
+    STORE,
+    WIDTH,
+    cdr,
+    header,
+    image_message,
+    jpeg_message,
+    label,
+    picture,
+    write,
+)
 from ditta_ros.evaluation.bags import (
     IMAGE_TOPIC,
     TRUTH_TOPIC,
@@ -19,63 +29,7 @@ from ditta_ros.evaluation.bags import (
     BagWriter,
     bag_source,
 )
-from ditta_ros.evaluation.source import SourceError, SourceFrame
-
-STORE = get_typestore(Stores.ROS2_HUMBLE)
-HEIGHT, WIDTH = 6, 10
-STAMPS_NS = [5 * 10**9, 5 * 10**9 + 40_000_000, 6 * 10**9 + 1]
-
-
-def picture(index: int) -> np.ndarray:
-    return np.random.default_rng(index).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-
-
-def label(index: int) -> np.ndarray:
-    return np.random.default_rng(index + 100).integers(0, 12, (HEIGHT, WIDTH), np.uint8)
-
-
-def image_message(stamp_ns: int, encoding: str, array: np.ndarray, padding: int = 0) -> Any:
-    rows = array.reshape(HEIGHT, -1)
-    data = np.pad(rows, ((0, 0), (0, padding)), constant_values=77)
-    return STORE.types['sensor_msgs/msg/Image'](
-        header=header(stamp_ns), height=HEIGHT, width=WIDTH, encoding=encoding, is_bigendian=0,
-        step=data.shape[1], data=data.reshape(-1))
-
-
-def jpeg_message(stamp_ns: int, suffix: str, rgb: np.ndarray) -> Any:
-    data = cv2.imencode(f'.{suffix}', rgb[:, :, ::-1])[1]
-    return STORE.types['sensor_msgs/msg/CompressedImage'](
-        header=header(stamp_ns), format=suffix, data=data.reshape(-1))
-
-
-def header(stamp_ns: int) -> Any:
-    types = STORE.types
-    return types['std_msgs/msg/Header'](
-        stamp=types['builtin_interfaces/msg/Time'](
-            sec=stamp_ns // 10**9, nanosec=stamp_ns % 10**9), frame_id='front')
-
-
-def cdr(message: Any) -> bytes:
-    return bytes(STORE.serialize_cdr(message, message.__msgtype__))
-
-
-def raw(kind: str, data: bytes) -> Any:
-    """Return bytes to be recorded as a message of a kind, whatever they are."""
-    return SimpleNamespace(__msgtype__=kind, raw=data)
-
-
-def write(path: Path, messages: list[tuple[str, Any]],
-          plugin: StoragePlugin = StoragePlugin.MCAP) -> Path:
-    """Write messages in this order, recorded a second apart, whatever their stamps."""
-    with Writer(path, version=9, storage_plugin=plugin) as writer:
-        connections: dict[str, Any] = {}
-        for second, (topic, message) in enumerate(messages):
-            kind = message.__msgtype__
-            if topic not in connections:
-                connections[topic] = writer.add_connection(topic, kind, typestore=STORE)
-            data = message.raw if hasattr(message, 'raw') else cdr(message)
-            writer.write(connections[topic], second * 10**9, data)
-    return path
+from ditta_ros.evaluation.source import SourceError
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -179,113 +133,6 @@ def test_an_encoding_nobody_reads_is_named(tmp_path: Path) -> None:
     path = write(tmp_path / 'bag', [('/image', image_message(1, 'plaid8', picture(0)))])
     with pytest.raises(SourceError, match=r'no frame .* is /image, message 0: .*plaid8'):
         list(bag_source(path))
-
-
-@pytest.mark.parametrize('plugin', StoragePlugin)
-def test_damaged_messages_are_skipped_and_counted(tmp_path: Path, plugin: StoragePlugin) -> None:
-    """Whose content contradicts itself, whose jpeg is cut, whose bytes are cut, or all noise."""
-    cut = jpeg_message(3, 'png', picture(2))
-    cut.data = cut.data[:len(cut.data) // 2]
-    contradicts = image_message(2, 'rgb8', picture(1))
-    contradicts.width += 1
-    good = [image_message(stamp, 'rgb8', picture(stamp)) for stamp in (1, 4, 6)]
-    messages: list[tuple[str, Any]] = [
-        ('/image', good[0]), ('/image', contradicts), ('/image', good[1]),
-        ('/image', raw('sensor_msgs/msg/Image', cdr(good[0])[:-7])),
-        ('/image', raw('sensor_msgs/msg/Image', b'')),
-        ('/image', raw('sensor_msgs/msg/Image', bytes(range(256)))),
-        ('/image', good[2])]
-    source = bag_source(write(tmp_path / 'bag', messages, plugin))
-    assert [frame.stamp_ns for frame in source] == [1, 4, 6]
-    assert source.length_frames == 7
-    assert sum(source.skipped.values()) == 4
-    coded = write(tmp_path / 'coded', [
-        ('/image', cut), ('/image', jpeg_message(4, 'png', picture(3)))], plugin)
-    source = bag_source(coded)
-    assert [frame.stamp_ns for frame in source] == [4]
-    assert list(source.skipped.values()) == [1]
-
-
-def test_no_bytes_of_a_message_end_the_reading(tmp_path: Path) -> None:
-    """Any byte of the head of a message is overwritten; the next message is read all the same."""
-    whole, random = cdr(image_message(1, 'rgb8', picture(0))), np.random.default_rng(0)
-    messages: list[tuple[str, Any]] = []
-    for _ in range(300):
-        data = bytearray(whole)
-        for place in random.integers(0, 60, 3):
-            data[place] = random.integers(256)
-        messages.append(('/image', raw('sensor_msgs/msg/Image', bytes(data))))
-    messages.append(('/image', image_message(7, 'rgb8', picture(7))))
-    source = bag_source(write(tmp_path / 'bag', messages))
-    last = None
-    for frame in source.read():
-        last = frame
-    assert isinstance(last, SourceFrame)
-    np.testing.assert_array_equal(last.rgb, picture(7))
-
-
-def test_a_damaged_label_leaves_its_image(tmp_path: Path) -> None:
-    messages: list[tuple[str, Any]] = []
-    for index, stamp in enumerate(STAMPS_NS):
-        truth = image_message(stamp, 'mono8', label(index))
-        messages += [('/image', image_message(stamp, 'rgb8', picture(index))),
-                     ('/truth', raw(truth.__msgtype__, cdr(truth)[:30]) if index == 1 else truth)]
-    source = bag_source(write(tmp_path / 'bag', messages), '/image', '/truth')
-    assert [frame.label is not None for frame in source] == [True, False, True]
-    assert sum(source.skipped.values()) == 1
-
-
-def test_a_damaged_chunk_is_skipped_and_counted(tmp_path: Path) -> None:
-    """Two images a chunk of a compressed MCAP file, each as large as a camera's."""
-    large = np.zeros((400, 500, 3), np.uint8)
-    large[:] = np.arange(500)[:, None] % 251  # compresses well, so that damage shows
-    with BagWriter(tmp_path / 'bag') as bag:
-        for index in range(12):
-            bag.image(IMAGE_TOPIC, 10**9 + index, 'front', large + np.uint8(index))
-    file = next((tmp_path / 'bag').glob('*.mcap'))
-    data = bytearray(file.read_bytes())
-    frame = bytes.fromhex('28b52ffd')  # how zstd begins
-    starts = [index for index in range(len(data)) if data.startswith(frame, index)]
-    assert len(starts) == 6
-    for chunk in (0, 3):
-        data[starts[chunk]] ^= 255
-    file.write_bytes(data)
-    source = bag_source(tmp_path / 'bag')
-    frames = list(source)
-    kept = [index for index in range(12) if index // 2 not in (0, 3)]
-    assert [each.stamp_ns - 10**9 for each in frames] == kept
-    for index, each in zip(kept, frames, strict=True):
-        np.testing.assert_array_equal(each.rgb, large + np.uint8(index))
-    assert list(source.skipped.values()) == [4]
-    for chunk in (1, 2, 4, 5):
-        data[starts[chunk]] ^= 255
-    file.write_bytes(data)
-    with pytest.raises(SourceError, match='no frame in it that can be read, 12 cannot'):
-        list(bag_source(tmp_path / 'bag'))
-
-
-@pytest.mark.parametrize('plugin', StoragePlugin)
-@pytest.mark.parametrize('damage', ['cut', 'emptied', 'overwritten', 'removed', 'metadata'])
-def test_damaged_bags(tmp_path: Path, plugin: StoragePlugin, damage: str) -> None:
-    path = write(tmp_path / 'bag', [
-        ('/image', image_message(index + 1, 'rgb8', picture(index))) for index in range(30)],
-        plugin)
-    file = next(item for item in path.iterdir() if item.suffix in ('.mcap', '.db3'))
-    data = file.read_bytes()
-    half = len(data) // 2
-    if damage == 'cut':
-        file.write_bytes(data[:half])
-    elif damage == 'emptied':
-        file.write_bytes(b'')
-    elif damage == 'overwritten':
-        file.write_bytes(bytes(half) + data[half:])
-    elif damage == 'removed':
-        file.unlink()
-    else:
-        (path / 'metadata.yaml').write_text('rosbag2_bagfile_information: [')
-    with pytest.raises(SourceError, match='cannot be read as a rosbag2: .') as caught:
-        list(bag_source(path))
-    assert str(path) in str(caught.value) and '\n' not in str(caught.value)
 
 
 def test_an_error_leaves_a_bag_that_can_be_read(tmp_path: Path) -> None:
