@@ -26,6 +26,7 @@ from ditta_ros.evaluation.bags import BagError
 from ditta_ros.evaluation.baselines import MethodError
 from ditta_ros.evaluation.metrics import LabelError
 from ditta_ros.evaluation.outcome import Job, Run, write_outcome
+from ditta_ros.evaluation.processes import end_with_parent
 from ditta_ros.evaluation.progress import ProgressFile, title
 from ditta_ros.evaluation.run_job import run_job
 from ditta_ros.evaluation.source import SourceError
@@ -154,6 +155,7 @@ def _start(task: Task) -> tuple[Connection, BaseProcess]:
 
 
 def _answer(task: Task, answer: Connection) -> None:
+    end_with_parent()
     answer.send(run_task(task))
 
 

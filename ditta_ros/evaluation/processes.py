@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from typing import TypeVar
@@ -26,7 +28,7 @@ def run_all(
     """
     # Spawned: torch's threads do not survive a fork.
     pool = ProcessPoolExecutor(
-        processes, multiprocessing.get_context('spawn'), torch.set_num_threads, (1,))
+        processes, multiprocessing.get_context('spawn'), _begin)
     try:
         futures = [pool.submit(function, job) for job in jobs]
         for future in as_completed(futures):
@@ -37,6 +39,14 @@ def run_all(
         pool.shutdown(cancel_futures=True)
 
 
+def end_with_parent() -> None:
+    """Have this process end as soon as the one that started it has, even if that was killed.
+
+    Else it would compute on, for nobody.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
 def run_with_bar(
     function: Callable[[Job], Result], jobs: Sequence[Job], processes: int, console: Console,
 ) -> list[Result]:
@@ -44,3 +54,15 @@ def run_with_bar(
     with Progress(console=console) as progress:
         task = progress.add_task(f'{len(jobs)} streams', total=len(jobs))
         return run_all(function, jobs, processes, lambda: progress.advance(task))
+
+
+def _begin() -> None:
+    torch.set_num_threads(1)
+    end_with_parent()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None  # of a process that has been started by another
+    parent.join()
+    os._exit(1)
