@@ -14,7 +14,7 @@ from ditta_ros.colours import Colours
 from ditta_ros.device import release_unused
 from ditta_ros.faults import FAULTS, Endurance, Fault
 from ditta_ros.frame import Frame
-from ditta_ros.guard import Trial, Verdict, held_out
+from ditta_ros.guard import Verdict, held_out
 from ditta_ros.kept_features import kept
 from ditta_ros.labeller import Labelled
 from ditta_ros.lessons import Lessons, Progress
@@ -22,6 +22,7 @@ from ditta_ros.memory_budget import plan_warm_up
 from ditta_ros.segmenter import Features, Head, Segmenter
 from ditta_ros.settings import Settings, WarmUpSettings
 from ditta_ros.tracker import MaskTracker
+from ditta_ros.trial import Trial
 from ditta_ros.warm_up import WarmUp, length_frames
 
 _log = logging.getLogger(__name__)
@@ -193,8 +194,8 @@ class Course:
         held = held_out(warm_up.frames, self._settings.adaptation.held_out_percent)
         if held:
             self._trial = Trial(
-                samples, held, warm_up.iss_labels(held + 1), len(self._segmenter.label_set),
-                self._settings.tau)
+                samples, held, warm_up.iss_labels(held + 1), self._segmenter.head,
+                len(self._segmenter.label_set), self._settings.tau)
         self._warm_up = None
         if lessons is not None and warm_up.objects:
             self.progress = replace(

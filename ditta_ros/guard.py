@@ -4,25 +4,23 @@ Nothing here knows the truth.  A head that has learnt well agrees with what the 
 of frames that it has not seen, does not flicker more, and has left to every class what its teacher
 sees of it steadily.  The last tells harm best: what learning takes from a small class it gives to
 those beside it, and with them it agrees better and flickers less.  What the teacher sees in one
-frame alone is noise, which is to be unlearnt.  Where a class has lost too much, less of what was
-learnt is taken.
+frame alone is noise, which is to be unlearnt.
+
+Targets may be wrong, and what has learnt from them agrees with them all the same.  So a third
+opinion is heard, of the plain model with the warm-up's batch norm statistics: it knows the stream
+and no target.  Of all that was tried as a sign of harm it is the best
+(``ditta_ros.evaluation.bed.roc``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
-
-from ditta_ros.adaptation import Sample
-from ditta_ros.kept_features import batch
-from ditta_ros.labeller import TemporalLabeller
-from ditta_ros.losses import distill_label
-from ditta_ros.segmenter import Head
 
 LEAST_HELD_OUT = 2
 # Shares of the pixels, below which a difference is noise.
@@ -35,7 +33,7 @@ VANISHED = 0.2  # of what the teacher sees of it
 STEADY_SHARE = 0.001  # of the pixels
 KEPT = 0.86
 MADE_UP = 0.02  # of the pixels: so much more agreement with the targets makes up for any loss
-PARTS = (1.0, 0.5, 0.25)  # of adaptation.learnt_share, tried in turn until all classes are kept
+OPPOSED = -0.5  # by the third opinion: see ``dispute``
 
 
 def held_out(frames: int, percent: float) -> int:
@@ -129,77 +127,19 @@ def loss_made_up(kept: float, gained: float) -> float:
     return 1.0 if gained > MADE_UP else kept
 
 
+def dispute(one: Tensor, other: Tensor, judge: Tensor) -> float:
+    """Return whose label a ``judge`` gives, where two models' labels [T, H, W] differ.
+
+    The share of these pixels that it labels as ``one`` does, less the share as ``other`` does,
+    -1..1; 0 where they never differ.
+    """
+    differ = one != other
+    if not differ.any():
+        return 0.0
+    judge = judge[differ]
+    return float((judge == one[differ]).double().mean() - (judge == other[differ]).double().mean())
+
+
 def _counts(label: Tensor, classes: int) -> Tensor:
     """Return the pixels of each class, float64 [C]."""
     return torch.bincount(label.flatten().long(), minlength=classes)[:classes].double()
-
-
-class Trial:
-    """Has a head label the held-out frames, one at a time, and judges it.
-
-    Where a class has lost too much, or the head cannot be used, one that has taken less of what
-    was learnt is tried after it; the last one is judged as it is.  ``samples`` are a warm-up's
-    frames with their final targets, of which the last ``held`` are judged; ``iss`` are the plain
-    model's labels [H, W] of these and of the frame before them; ``classes`` is C.
-    """
-
-    def __init__(
-        self, samples: Sequence[Sample], held: int, iss: Sequence[Tensor], classes: int,
-        tau: float,
-    ) -> None:
-        self.head: Head | None = None  # the one on trial
-        self.verdict: Verdict | None = None  # the final one
-        self._samples = samples
-        self._first = len(samples) - held
-        self._iss = iss
-        self._classes = classes
-        self._tau = tau
-        self._parts = list(PARTS)
-        self._begin()
-
-    def step(self, head_of: Callable[[float], Head]) -> None:
-        """Have the head on trial label the next frame, and judge it after the last one.
-
-        ``head_of`` returns a head that has taken a part, 0..1, of what was learnt.
-        """
-        if self.head is None:
-            self.head = head_of(self._parts[0])
-        if self._next < len(self._samples):
-            self._label(self.head)
-        if self._next == len(self._samples):
-            self._conclude()
-
-    def _begin(self) -> None:
-        self._next = max(self._first - 1, 0)  # the frame before them is labelled, too
-        self._labeller: TemporalLabeller | None = None
-        self._labels: list[Tensor] = []
-
-    def _label(self, head: Head) -> None:
-        if self._labeller is None:
-            self._labeller = TemporalLabeller(head)
-        sample = self._samples[self._next]
-        size_px = (sample.iss_label.shape[0], sample.iss_label.shape[1])
-        features = batch(head, sample.features)
-        self._labels.append(self._labeller.label(features, size_px, self._tau)[0])
-        self._next += 1
-
-    def _conclude(self) -> None:
-        """Judge, or go on to a head that has taken less of what was learnt."""
-        judged = [self._samples[t] for t in range(self._first, len(self._samples))]
-        targets = [distill_label(each.object_label, each.iss_label) for each in judged]
-        learnt, iss, teacher = (
-            Evidence.of(labels, targets, self._classes) for labels in (
-                self._labels, self._iss, [each.iss_label for each in judged]))
-        verdict = judge(learnt, iss, teacher)
-        looked_at = range(len(self._samples) - len(self._labels), len(self._samples))
-        kept = least_kept(
-            self._labels, [self._samples[t].iss_label for t in looked_at], self._classes)
-        if len(self._parts) == 1 or (
-                verdict.promoted and loss_made_up(kept, learnt.agreement - iss.agreement) >= KEPT):
-            self.verdict = replace(verdict, why=(
-                f'{verdict.why}; of every class at least {100 * kept:.0f} % is left with '
-                f'{100 * self._parts[0]:.0f} % of the learnt share'))
-            return
-        del self._parts[0]
-        self.head = None
-        self._begin()

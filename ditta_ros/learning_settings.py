@@ -84,8 +84,10 @@ class AdaptationSettings(Checked):
     held_out_percent: float = setting(
         20.0, 'the end of the warm-up is not learnt from: on it the guard judges what has learnt, '
         'which labels only where it agrees as well with the targets as the plain model, flickers '
-        'no more and has lost no class; where a class has lost some, a half or a quarter of '
-        'learnt_share is taken (while_warming_up learns from that end, too); 0: no guard',
+        "no more, has lost no class, and the plain model with the warm-up's batch norm "
+        'statistics is not against it; where a class has lost some, or that is, a half or a '
+        'quarter of learnt_share is taken (while_warming_up learns from that end, too); '
+        '0: no guard',
         '%', low=0.0, high=90.0)
     batch_norm: str = setting(
         'eval', "the head's batch norm while it learns: by each step's own frames, moving the "

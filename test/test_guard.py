@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Mapping
-
 import pytest
 import torch
 
-from ditta_ros.adaptation import Sample
-from ditta_ros.guard import PARTS, Evidence, Trial, held_out, judge, least_kept, loss_made_up
-from ditta_ros.labeller import TemporalLabeller
-from ditta_ros.segmenter import Head
-from small_samples import CLASSES, SIZE_PX, features_of, small_head
+from ditta_ros.guard import Evidence, dispute, held_out, judge, least_kept, loss_made_up
 
 
 def label(*rows: str) -> torch.Tensor:
@@ -82,82 +75,9 @@ def test_a_loss_is_made_up_for_by_agreement_that_rises_clearly() -> None:
     assert loss_made_up(0.5, 0.01) == loss_made_up(0.5, -0.03) == 0.5
 
 
-HELD, FRAMES = 2, 4
-HeadOf = Callable[[float], Head]
-
-
-@pytest.fixture
-def tried() -> list[float]:
-    return []
-
-
-@pytest.fixture
-def trial() -> tuple[Trial, Head]:
-    """A trial on a still picture, whose teacher's and plain labels are the returned head's."""
-    head = small_head()
-    with torch.no_grad():
-        head.classifier.bias[0] -= 0.1  # else nearly all pixels are of class 0
-    labeller, samples = TemporalLabeller(head), []
-    for t in range(FRAMES):
-        features = features_of(2)
-        if t < FRAMES - HELD:
-            labeller.forget()  # as a trial does, which begins before the frames held out
-        label, _ = labeller.label(features, SIZE_PX, 0.8)
-        none = torch.full(SIZE_PX, 255, dtype=torch.uint8)
-        samples.append(Sample(features, None, label, torch.zeros(SIZE_PX, dtype=torch.int16),
-                              none))
-    iss = [sample.iss_label for sample in samples[-HELD - 1:]]
-    return Trial(samples, HELD, iss, CLASSES, 0.8), head
-
-
-def taking_from(head: Head, by_part: Mapping[float, float], tried: list) -> HeadOf:
-    """Heads whose logit of a class with 1.5 % of the pixels is lowered, by the part they take."""
-    def head_of(part: float) -> Head:
-        tried.append(part)
-        lowered = copy.deepcopy(head)
-        with torch.no_grad():
-            lowered.classifier.bias[4] -= by_part[part]
-        return lowered
-    return head_of
-
-
-def judged(trial: Trial, head_of: HeadOf) -> int:
-    """Return the steps that it took."""
-    steps = 0
-    while trial.verdict is None:
-        trial.step(head_of)
-        steps += 1
-    return steps
-
-
-@pytest.mark.parametrize(('by_part', 'parts', 'left'), [
-    ({1.0: 0.0}, (1.0,), '100 % is left with 100 % of the learnt share'),
-    ({1.0: 0.01, 0.5: 0.005, 0.25: 0.0}, PARTS,
-     '100 % is left with 25 % of the learnt share'),
-    ({1.0: 0.005, 0.5: 0.0}, (1.0, 0.5), '100 % is left with 50 % of the learnt share')])
-def test_where_a_class_shrinks_less_is_taken_of_what_was_learnt(
-    trial, tried, by_part: dict, parts: tuple, left: str,
-) -> None:
-    trial, head = trial
-    steps = judged(trial, taking_from(head, by_part, tried))
-    assert tuple(tried) == parts
-    assert steps == (HELD + 1) * len(parts)
-    assert trial.verdict.promoted
-    assert left in trial.verdict.why
-    assert torch.equal(trial.head.classifier.bias, head.classifier.bias)
-
-
-def test_the_last_head_is_judged_as_it_is(trial, tried) -> None:
-    trial, head = trial
-    judged(trial, taking_from(head, dict.fromkeys(PARTS, 100.0), tried))
-    assert tuple(tried) == PARTS
-    assert not trial.verdict.promoted
-    assert 'of every class at least 0 % is left' in trial.verdict.why
-
-
-def test_agreement_that_rises_makes_up_for_a_class_that_is_lost(trial, tried) -> None:
-    trial, head = trial
-    trial._iss = [(label + 1) % CLASSES for label in trial._iss]  # right nowhere
-    judged(trial, taking_from(head, {1.0: 0.005}, tried))
-    assert tried == [1.0]
-    assert trial.verdict.promoted
+def test_a_dispute_counted_by_hand() -> None:
+    one, other = label('0123', '0000')[None], label('0000', '0001')[None]
+    # They differ in four pixels: the judge sides with one in two, with the other in one.
+    assert dispute(one, other, label('0120', '1112')[None]) == pytest.approx((2 - 1) / 4)
+    assert dispute(one, one, other) == 0
+    assert dispute(one, other, other) == -1

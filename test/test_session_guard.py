@@ -71,7 +71,7 @@ def test_what_the_guard_refuses_does_not_label(segmenter, cast, monkeypatch) -> 
 def test_where_no_class_is_kept_a_quarter_of_what_was_learnt_labels(
     segmenter, cast, monkeypatch,
 ) -> None:
-    monkeypatch.setattr('ditta_ros.guard.KEPT', 2.0)
+    monkeypatch.setattr('ditta_ros.trial.KEPT', 2.0)
     monkeypatch.setattr('ditta_ros.guard.MADE_UP', 1.0)
     scaled = walked(segmenter, cast)
     status = scaled.status()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ditta_ros.guard import STEADY_SHARE, loss_made_up
+from ditta_ros.guard import STEADY_SHARE, dispute, loss_made_up
 from ditta_ros.labels import unlabelled_in
 
 # What each is, in words; a signal of ``signals`` has its name here.
@@ -33,9 +33,9 @@ SIGNALS = {
     'diversity': "entropy of the classes' shares, more than of the teacher's labels",
     'class kept': 'what is left of the class that shrank most against the teacher',
     'steady class kept': 'the same, of the pixels that the teacher labels as in the frame before',
-    'guard': 'the same, or 1 where the gain of agreement makes up for it: what the guard goes by',
+    'class kept or made up': 'the same, or 1 where the gain of agreement makes up for it',
     'mirrored': 'where it differs from ISS: pixels given it by ISS on the mirrored picture',
-    'batch norm': "the same, by ISS with the warm-up's batch norm statistics",
+    'third opinion': "the same, by ISS with the warm-up's batch norm statistics",
 }
 SEEN_SHARE = 0.002  # of the pixels: what the teacher sees less of is no class to be kept
 SURE_FROM = 0.8  # reliability, as tau
@@ -85,8 +85,8 @@ def signals(seen: HeldOut) -> dict[str, float]:
         'agreement': agreement,
         'target mIoU': float(iou.mean()),
         'worst class': float(iou.min()),
-        'disputed': _dispute(learnt.label, iss.label, seen.target),
-        'disputed objects': _dispute(
+        'disputed': dispute(learnt.label, iss.label, seen.target),
+        'disputed objects': dispute(
             learnt.label[taught], iss.label[taught], seen.object_label[taught]),
         'disputed classes': float(won.sort().values[:max(len(won) // 2, 1)].mean()),
         'purity': _purity(learnt.label, seen) - _purity(iss.label, seen),
@@ -100,26 +100,15 @@ def signals(seen: HeldOut) -> dict[str, float]:
         'diversity': _diversity(learnt.label) - _diversity(teacher.label),
         'class kept': _class_kept(learnt.label, teacher.label, SEEN_SHARE, seen.classes),
         'steady class kept': steady_kept,
-        'guard': loss_made_up(steady_kept, agreement),
-        'mirrored': _dispute(learnt.label, iss.label, seen.mirrored),
-        'batch norm': _dispute(learnt.label, iss.label, seen.batch_norm),
+        'class kept or made up': loss_made_up(steady_kept, agreement),
+        'mirrored': dispute(learnt.label, iss.label, seen.mirrored),
+        'third opinion': dispute(learnt.label, iss.label, seen.batch_norm),
     }
 
 
 def _mean(true: Tensor) -> float:
     """Return the share that is true; 1 of nothing."""
     return float(true.double().mean()) if true.numel() else 1.0
-
-
-def _dispute(one: Tensor, other: Tensor, judge: Tensor) -> float:
-    """Return the share of the pixels that ``judge`` gives ``one``, less those it gives ``other``.
-
-    Of those where the two differ; 0 where they never do.
-    """
-    differ = one != other
-    if not differ.any():
-        return 0.0
-    return _mean((one == judge)[differ]) - _mean((other == judge)[differ])
 
 
 def _won(learnt: Tensor, iss: Tensor, target: Tensor, classes: int) -> Tensor:

@@ -65,25 +65,25 @@ def test_signals_by_hand() -> None:
     # the third pixel of the second frame is not steady.
     assert got['class kept'] == pytest.approx(1 / 2)
     assert got['steady class kept'] == pytest.approx(1)
-    assert got['guard'] == 1
+    assert got['class kept or made up'] == 1
     # The mirror gives it the first frame's pixel and ISS the second's, batch norm both to ISS.
-    assert (got['mirrored'], got['batch norm']) == (0, -1)
+    assert (got['mirrored'], got['third opinion']) == (0, -1)
 
 
 def test_what_does_not_differ_from_the_plain_model_has_nothing_for_or_against_it() -> None:
     same = signals(dataclasses.replace(SEEN, learnt=SEEN.iss))
     for name in ('agreement', 'target mIoU', 'worst class', 'disputed', 'disputed objects',
                  'disputed classes', 'purity', 'steadiness', 'reliability', 'certainty',
-                 'mirrored', 'batch norm'):
+                 'mirrored', 'third opinion'):
         assert same[name] == 0
 
 
 def test_what_the_guard_goes_by_forgives_a_loss_where_agreement_rose() -> None:
     lost = dataclasses.replace(SEEN, learnt=view('0011', '0011'), target=maps('0011', '0011'))
     assert signals(lost)['steady class kept'] == 0
-    assert signals(lost)['guard'] == 1
+    assert signals(lost)['class kept or made up'] == 1
     against = signals(dataclasses.replace(lost, target=SEEN.iss.label))
-    assert against['guard'] == against['steady class kept'] == 0
+    assert against['class kept or made up'] == against['steady class kept'] == 0
 
 
 def test_without_objects() -> None:
