@@ -54,7 +54,8 @@ def test_package_xml_says_what_setup_py_says(setup: Distribution) -> None:
 
 
 def test_package_xml_is_what_ros_tools_can_read() -> None:
-    catkin_package = pytest.importorskip('catkin_pkg.package')
+    catkin_package = pytest.importorskip(
+        'catkin_pkg.package', reason="catkin_pkg is not installed: pip install 'ditta_ros[test]'")
     warnings: list[str] = []
     package = catkin_package.parse_package(ROOT / 'package.xml', warnings=warnings)
     assert warnings == []
@@ -99,7 +100,8 @@ def test_ros_wheels_are_what_package_xml_asks_for(setup: Distribution) -> None:
 @pytest.fixture(scope='module')
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ROS workspace with the package, two tests in place of its own, built by colcon."""
-    pytest.importorskip('colcon_core.command')
+    pytest.importorskip(
+        'colcon_core.command', reason="colcon is not installed: pip install 'ditta_ros[test]'")
     workspace = tmp_path_factory.mktemp('workspace')
     skip = shutil.ignore_patterns('.*', '__pycache__', '*.egg-info', 'build', 'install', 'log')
     source = workspace / 'src' / 'ditta_ros'

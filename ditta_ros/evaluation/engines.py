@@ -103,7 +103,7 @@ def run_task(task: Task) -> str:
     except INPUT_FAULTS as error:
         _log.error('%s', error)
         return one_line(error)
-    except Exception:
+    except Exception:  # none is expected: told in the job's log as well, and raised
         _log.exception('a fault of the program')
         raise
     finally:

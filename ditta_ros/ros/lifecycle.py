@@ -24,7 +24,7 @@ def transition(step: Callable[[Any, LifecycleState], None]) -> Callable[..., Any
         except (ValueError, RuntimeError, OSError) as error:
             node.get_logger().error(f'{step.__name__[3:]} failed: {one_line(error)}')
             return TransitionCallbackReturn.FAILURE
-        except Exception:
+        except Exception:  # none is expected: rclpy would end the transition without a word
             node.get_logger().fatal(traceback.format_exc())
             raise
         return TransitionCallbackReturn.SUCCESS

@@ -33,7 +33,8 @@ def prefix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Install this tree for the test: by links, with the one executable that is launched."""
     pytest.importorskip(
         'launch.actions', reason='launch is part of a ROS 2 distribution, not of PyPI')
-    pytest.importorskip('launch_ros')
+    pytest.importorskip(
+        'launch_ros', reason='launch_ros is part of a ROS 2 distribution, not of PyPI')
     prefix = tmp_path / 'prefix'
     index = prefix / 'share' / 'ament_index' / 'resource_index' / 'packages'
     index.mkdir(parents=True)

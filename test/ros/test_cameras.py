@@ -32,8 +32,8 @@ def test_what_cannot_be_a_namespace_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize('name', ['front', '_rear2', 'A_1', '1st', 'a-b', 'a__b', 'a b', 'ü'])
 def test_ros_itself_agrees(name: str) -> None:
-    validation = pytest.importorskip('rclpy.validate_namespace')
-    exceptions = pytest.importorskip('rclpy.exceptions')
+    validation = pytest.importorskip('rclpy.validate_namespace', reason='needs rclpy')
+    exceptions = pytest.importorskip('rclpy.exceptions', reason='needs rclpy')
     try:
         camera_names(name)
         ours = True

@@ -24,7 +24,8 @@ def pair(context: Context) -> Iterator[Pair]:
 
 
 def test_the_names_are_there_before_the_node_is_active_and_for_who_comes_late(pair: Pair) -> None:
-    vision_msgs = pytest.importorskip('vision_msgs.msg')
+    vision_msgs = pytest.importorskip(
+        'vision_msgs.msg', reason='vision_msgs is part of a ROS 2 distribution, not of PyPI')
     label_info = LabelInfo(pair.node)
     label_info.publish(LabelSet(('old',), default_palette(1)))
     label_info.publish(LABELS)

@@ -9,7 +9,6 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from ditta_ros.calibration import with_statistics
 from ditta_ros.evaluation.baselines import TrueFrame
 from ditta_ros.evaluation.bed.reached import Meter, Reached
 from ditta_ros.evaluation.bed.signals import HeldOut, View, signals
@@ -21,6 +20,7 @@ from ditta_ros.losses import distill_label
 from ditta_ros.segmenter import Head, Segmenter, entropy, upsample
 from ditta_ros.settings import Settings
 from ditta_ros.tracker import MaskTracker
+from ditta_ros.trial import ThirdOpinion
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,15 @@ def measure_candidate(
     looked_at = range(learnt_from - 1, len(samples))
     views = _Views([frames[t] for t in looked_at], held, settings.tau)
     judged = [samples[t] for t in range(learnt_from, len(samples))]
-    bn_only = with_statistics(
-        segmenter.head, [samples[t].features for t in range(learnt_from)], 1.0)
+    third = ThirdOpinion(segmenter.head, samples, learnt_from, settings.tau)
+    for sample in judged:
+        third.hear(sample)
     seen = HeldOut(
         views.of(TemporalLabeller(head), head, teacher),
         views.of(IssLabeller(segmenter.head), segmenter.head, segmenter),
         views.of(IssLabeller(start), start, teacher),
         views.mirrored(teacher),
-        views.of(IssLabeller(bn_only), bn_only, teacher).label,
+        torch.stack(third.labels),
         torch.stack([distill_label(each.object_label, each.iss_label) for each in judged]),
         torch.stack([each.object_id for each in judged]),
         torch.stack([each.object_label for each in judged]), len(segmenter.label_set))

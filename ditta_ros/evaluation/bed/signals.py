@@ -60,7 +60,7 @@ class HeldOut:
     iss: View  # the plain model
     teacher: View  # the same in the colours that were learnt in
     mirrored: Tensor  # [T, H, W], the teacher's labels of the mirrored pictures, mirrored back
-    batch_norm: Tensor  # [T, H, W], its labels with the warm-up's batch norm statistics
+    third: Tensor  # [T, H, W], its labels with the warm-up's batch norm statistics
     target: Tensor  # [T, H, W], what would be learnt
     object_id: Tensor  # [T, H, W]; 0: no object
     object_label: Tensor  # [T, H, W], the voted classes; unlabelled: no object, or a sure label
@@ -102,7 +102,7 @@ def signals(seen: HeldOut) -> dict[str, float]:
         'steady class kept': steady_kept,
         'class kept or made up': loss_made_up(steady_kept, agreement),
         'mirrored': dispute(learnt.label, iss.label, seen.mirrored),
-        'third opinion': dispute(learnt.label, iss.label, seen.batch_norm),
+        'third opinion': dispute(learnt.label, iss.label, seen.third),
     }
 
 

@@ -31,7 +31,7 @@ SEEN = HeldOut(
     teacher=dataclasses.replace(
         view('0001', '0122'), steady=maps('1111', '1101').bool(),
         reliability=torch.tensor([[[.9, .9, .1, .9]], [[.9, .9, .9, .1]]])),
-    mirrored=maps('0011', '0112'), batch_norm=maps('0001', '0112'),
+    mirrored=maps('0011', '0112'), third=maps('0001', '0112'),
     target=maps('0011', '0012'),
     object_id=torch.tensor([[[1, 1, 2, 2]], [[1, 1, 0, 0]]]),
     object_label=maps('--11', '00--'), classes=3)
@@ -66,7 +66,7 @@ def test_signals_by_hand() -> None:
     assert got['class kept'] == pytest.approx(1 / 2)
     assert got['steady class kept'] == pytest.approx(1)
     assert got['class kept or made up'] == 1
-    # The mirror gives it the first frame's pixel and ISS the second's, batch norm both to ISS.
+    # The mirror gives it the first frame's pixel and ISS the second's; the third opinion is ISS's.
     assert (got['mirrored'], got['third opinion']) == (0, -1)
 
 
