@@ -9,7 +9,9 @@ frame alone is noise, which is to be unlearnt.
 Targets may be wrong, and what has learnt from them agrees with them all the same.  So a third
 opinion is heard, of the plain model with the warm-up's batch norm statistics: it knows the stream
 and no target.  Of all that was tried as a sign of harm it is the best
-(``ditta_ros.evaluation.bed.roc``).
+(``ditta_ros.evaluation.bed.roc``).  It tells, too, how far the stream is from the training: where
+it labels nearly as the plain model does, and no target is agreed with better, there is nothing to
+win.
 """
 
 from __future__ import annotations
@@ -34,6 +36,9 @@ STEADY_SHARE = 0.001  # of the pixels
 KEPT = 0.86
 MADE_UP = 0.02  # of the pixels: so much more agreement with the targets makes up for any loss
 OPPOSED = -0.5  # by the third opinion: see ``dispute``
+# Of the pixels: where the third opinion labels fewer otherwise, the stream is like the training.
+LIKE_TRAINING = 0.03
+UNSHOWN = 0.5  # of what was learnt is taken where agreement does not show that it is of use
 
 
 def held_out(frames: int, percent: float) -> int:
@@ -138,6 +143,20 @@ def dispute(one: Tensor, other: Tensor, judge: Tensor) -> float:
         return 0.0
     judge = judge[differ]
     return float((judge == one[differ]).double().mean() - (judge == other[differ]).double().mean())
+
+
+def nothing_to_win(gained: float, differs: float) -> bool:
+    """Say whether the plain model does best here, since what was learnt can but do harm.
+
+    ``gained`` is the agreement gained, ``differs`` the share of pixels that the third opinion
+    labels otherwise than the plain model; both of 0..1.
+    """
+    return gained <= 0 and differs < LIKE_TRAINING
+
+
+def share_shown(gained: float) -> float:
+    """Return how much of what was learnt to take, by the agreement ``gained``."""
+    return 1.0 if gained > LESS_AGREEMENT else UNSHOWN
 
 
 def _counts(label: Tensor, classes: int) -> Tensor:

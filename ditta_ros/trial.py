@@ -1,7 +1,7 @@
 """The trial of a head that has learnt: it labels the frames held out, and the guard judges.
 
-How much of what was learnt may label is found here, too: less where a class would be lost or the
-third opinion is against it.
+How much of what was learnt may label is found here, too: less where a class would be lost, the
+third opinion is against it or agreement does not show that it is of use.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from ditta_ros.guard import (
     judge,
     least_kept,
     loss_made_up,
+    nothing_to_win,
+    share_shown,
 )
 from ditta_ros.kept_features import batch
 from ditta_ros.labeller import IssLabeller, TemporalLabeller
@@ -57,7 +59,9 @@ class ThirdOpinion:
 class Trial:
     """Has a head label the held-out frames, one at a time, and judges it.
 
-    Where it may not label, one that has taken less of what was learnt is tried after it.
+    Where it may not label, one that has taken less of what was learnt is tried after it.  Where
+    it may, but agreement shows no use, half of it labels; that is not tried again, since what is
+    taken less of agrees less, too.
     ``samples`` are a warm-up's frames with their final targets, of which the last ``held`` are
     judged; ``iss`` are the plain model's labels [H, W] of these and of the frame before them, and
     ``plain`` is its head; ``classes`` is C.
@@ -67,7 +71,7 @@ class Trial:
         self, samples: Sequence[Sample], held: int, iss: Sequence[Tensor], plain: Head,
         classes: int, tau: float,
     ) -> None:
-        self.head: Head | None = None  # the one on trial
+        self.head: Head | None = None  # the one on trial, at last the one to label
         self.verdict: Verdict | None = None  # the final one
         self._samples = samples
         self._first = len(samples) - held
@@ -91,7 +95,7 @@ class Trial:
         if self._next < len(self._samples):
             self._label(self.head, self._third)
         if self._next == len(self._samples):
-            self._conclude(torch.stack(self._third.labels))
+            self._conclude(torch.stack(self._third.labels), head_of)
 
     def _begin(self) -> None:
         self._next = max(self._first - 1, 0)  # the frame before them is labelled, too
@@ -108,27 +112,39 @@ class Trial:
             third.hear(sample)
         self._next += 1
 
-    def _conclude(self, third: Tensor) -> None:
+    def _conclude(self, third: Tensor, head_of: Callable[[float], Head]) -> None:
         """Judge, or go on to a head that has taken less of what was learnt."""
+        verdict, gained = self._agreed()
+        kept, plain = self._least_kept(), torch.stack(list(self._iss[-len(third):]))
+        opinion = dispute(torch.stack(self._labels[-len(third):]), plain, third)
+        differs = float((third != plain).double().mean())
+        useless = nothing_to_win(gained, differs)
+        part = taken = self._parts[0]
+        if len(self._parts) > 1 and not useless and (
+                not verdict.promoted or loss_made_up(kept, gained) < KEPT or opinion < OPPOSED):
+            self._take_less()
+            return
+        if verdict.promoted and useless:
+            verdict = Verdict(False, f'there is nothing to win: {verdict.why}')
+        elif verdict.promoted and opinion < OPPOSED:
+            verdict = Verdict(False, f'a third opinion is against it: {verdict.why}')
+        elif verdict.promoted and share_shown(gained) < 1:
+            taken = share_shown(gained) * part
+            self.head = head_of(taken)
+        self.verdict = replace(verdict, why=(
+            f'{verdict.why}; third opinion {opinion:+.2f}, which differs from ISS in '
+            f'{100 * differs:.1f} % of the pixels; of every class at least {100 * kept:.0f} % is '
+            f'left with {100 * part:g} % of the learnt share'
+            + (f'; {100 * taken:g} % of it is taken' if taken < part else '')))
+
+    def _agreed(self) -> tuple[Verdict, float]:
+        """Judge by the targets; returns the agreement gained, too."""
         judged = [self._samples[t] for t in range(self._first, len(self._samples))]
         targets = [distill_label(each.object_label, each.iss_label) for each in judged]
         learnt, iss, teacher = (
             Evidence.of(labels, targets, self._classes) for labels in (
                 self._labels, self._iss, [each.iss_label for each in judged]))
-        verdict, gained = judge(learnt, iss, teacher), learnt.agreement - iss.agreement
-        kept = self._least_kept()
-        opinion = dispute(
-            torch.stack(self._labels[-len(third):]), torch.stack(list(self._iss[-len(third):])),
-            third)
-        if len(self._parts) > 1 and (
-                not verdict.promoted or loss_made_up(kept, gained) < KEPT or opinion < OPPOSED):
-            self._take_less()
-            return
-        if verdict.promoted and opinion < OPPOSED:
-            verdict = Verdict(False, f'a third opinion is against it: {verdict.why}')
-        self.verdict = replace(verdict, why=(
-            f'{verdict.why}; third opinion {opinion:+.2f}; of every class at least '
-            f'{100 * kept:.0f} % is left with {100 * self._parts[0]:.0f} % of the learnt share'))
+        return judge(learnt, iss, teacher), learnt.agreement - iss.agreement
 
     def _least_kept(self) -> float:
         looked_at = range(len(self._samples) - len(self._labels), len(self._samples))

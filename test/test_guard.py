@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from ditta_ros.guard import Evidence, dispute, held_out, judge, least_kept, loss_made_up
+from ditta_ros.guard import (
+    Evidence,
+    dispute,
+    held_out,
+    judge,
+    least_kept,
+    loss_made_up,
+    nothing_to_win,
+    share_shown,
+)
 
 
 def label(*rows: str) -> torch.Tensor:
@@ -81,3 +90,19 @@ def test_a_dispute_counted_by_hand() -> None:
     assert dispute(one, other, label('0120', '1112')[None]) == pytest.approx((2 - 1) / 4)
     assert dispute(one, one, other) == 0
     assert dispute(one, other, other) == -1
+
+
+@pytest.mark.parametrize(('gained', 'differs', 'useless'), [
+    (0.0, 0.029, True), (-0.02, 0.0, True), (0.001, 0.0, False), (-0.02, 0.03, False)])
+def test_there_is_nothing_to_win_where_the_stream_is_like_the_training(
+    gained: float, differs: float, useless: bool,
+) -> None:
+    assert nothing_to_win(gained, differs) is useless
+
+
+@pytest.mark.parametrize(('gained', 'share'), [
+    (0.011, 1.0), (0.01, 0.5), (-0.01, 0.5), (float('nan'), 0.5)])
+def test_half_is_taken_where_agreement_rises_by_no_more_than_noise(
+    gained: float, share: float,
+) -> None:
+    assert share_shown(gained) == share

@@ -125,6 +125,29 @@ def test_what_the_third_opinion_is_against_is_taken_less_of_and_refused_at_last(
     assert len(trial._third.labels) == HELD  # heard once, whatever is tried
 
 
+def test_half_is_taken_where_agreement_does_not_show_that_it_is_of_use(
+    samples, head, tried,
+) -> None:
+    trial = trial_of(samples, head, wrong_px=11)  # 0.5 %: it agrees better by no more than noise
+    steps = judged(trial, taking_from(head, {1.0: 0.0, 0.5: 0.5}, tried))
+    assert (tried, steps) == ([1.0, 0.5], HELD + 1)  # the half is not judged
+    assert trial.verdict.promoted
+    assert trial.verdict.why.endswith('with 100 % of the learnt share; 50 % of it is taken')
+    torch.testing.assert_close(
+        trial.head.classifier.bias[4], head.classifier.bias[4] - 0.5)
+
+
+def test_nothing_is_taken_where_there_is_nothing_to_win(
+    samples, head, tried, monkeypatch,
+) -> None:
+    monkeypatch.setattr('ditta_ros.guard.LIKE_TRAINING', 1.1)  # every stream is
+    trial = trial_of(samples, head, wrong_px=0)
+    judged(trial, taking_from(head, {1.0: 0.0}, tried))
+    assert tried == [1.0]  # less of it would not agree better
+    assert not trial.verdict.promoted
+    assert trial.verdict.why.startswith('there is nothing to win: agreement with held-out')
+
+
 def test_the_third_opinion_has_learnt_the_statistics_alone(samples, head) -> None:
     other = [Sample(features_of(seed), *_rest(samples[0])) for seed in range(3)]
     third = ThirdOpinion(head, [*other, samples[0]], len(other), TAU)

@@ -23,6 +23,7 @@ from ditta_ros.evaluation.bed.streams import (
     FRAMES,
     SEEDS,
     SHIFTS,
+    STILLS,
     STILLS_NOTE,
     WARM_UPS_PERCENT,
     Stream,
@@ -147,6 +148,10 @@ def _plan(options: argparse.Namespace) -> Plan:
     streams = [] if options.only_real else world_streams(
         options.half, shifts, options.streams, options.frames)
     if options.real or options.only_real:
+        if options.half not in STILLS:
+            raise SettingError(
+                f'--real goes with --half {" or ".join(STILLS)}, which have stills, got '
+                f'{options.half}')
         if options.data is None or not (options.data / 'camvid_1hz').is_dir():
             raise SourceError(
                 f'--real needs a folder with camvid_1hz and models, got {options.data}: '
@@ -167,7 +172,8 @@ def _parser() -> argparse.ArgumentParser:
         prog='python -m ditta_ros.evaluation.bed',
         description='Measures variants of DiTTA on fixed streams: gains, rare classes, targets.')
     parser.add_argument('--half', choices=tuple(SEEDS), required=True,
-                        help='streams to choose a variant on, or to report of it on')
+                        help='streams to choose a variant on, to report of it on, or to confirm '
+                        'what the report has led to')
     parser.add_argument('--out', type=Path, required=True, metavar='FOLDER',
                         help='where bed.txt, bed.json and the plots go')
     parser.add_argument('--set', default=DEFAULT_SET, metavar='NAME',

@@ -1,4 +1,8 @@
-"""Which streams the bed is made of: named beforehand, one half to choose on, one to report on."""
+"""Which streams the bed is made of: named beforehand, one half to choose on, one to report on.
+
+What was changed after the report's cells had been looked at is confirmed on worlds that no one has
+looked at yet.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-CHOOSE, REPORT = 'choose', 'report'
+CHOOSE, REPORT, CONFIRM = 'choose', 'report', 'confirm'
 WORLD, CROPS = 'world', 'crops'
-SEEDS = {CHOOSE: tuple(range(600, 608)), REPORT: tuple(range(700, 708))}
+SEEDS = {CHOOSE: tuple(range(600, 608)), REPORT: tuple(range(700, 708)),
+         CONFIRM: tuple(range(800, 808))}
 CLEAN = 'clean'
 SHIFTS = (CLEAN, 'fog:0.5', 'noise:0.5', 'low_light:0.5', 'colour_cast:0.5', 'blur:0.5',
           'patchy_light:0.5')

@@ -76,6 +76,8 @@ def test_signals_are_recorded_of_what_is_judged(tmp_path: Path) -> None:
     (['--streams', '9'], '--streams must be 1..8, got 9'),
     (['--real', '--data', 'nowhere'],
      '--real needs a folder with camvid_1hz and models, got nowhere'),
+    (['--half', 'confirm', '--real', '--data', '.'],
+     '--real goes with --half choose or report, which have stills, got confirm'),
     (['--ceilings', 'nowhere.json'], '--ceilings nowhere.json: must be the bed.json'),
 ])
 def test_input_that_does_not_work(
