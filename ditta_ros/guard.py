@@ -10,8 +10,7 @@ Targets may be wrong, and what has learnt from them agrees with them all the sam
 opinion is heard, of the plain model with the warm-up's batch norm statistics: it knows the stream
 and no target.  Of all that was tried as a sign of harm it is the best
 (``ditta_ros.evaluation.bed.roc``).  It tells, too, how far the stream is from the training: where
-it labels nearly as the plain model does, and no target is agreed with better, there is nothing to
-win.
+it labels nearly as the plain model does, and agreement falls, there is nothing to win.
 """
 
 from __future__ import annotations
@@ -38,6 +37,7 @@ MADE_UP = 0.02  # of the pixels: so much more agreement with the targets makes u
 OPPOSED = -0.5  # by the third opinion: see ``dispute``
 # Of the pixels: where the third opinion labels fewer otherwise, the stream is like the training.
 LIKE_TRAINING = 0.03
+LESS_THERE = 0.005  # agreement that may be lost on such a stream
 UNSHOWN = 0.5  # of what was learnt is taken where agreement does not show that it is of use
 
 
@@ -151,7 +151,7 @@ def nothing_to_win(gained: float, differs: float) -> bool:
     ``gained`` is the agreement gained, ``differs`` the share of pixels that the third opinion
     labels otherwise than the plain model; both of 0..1.
     """
-    return gained <= 0 and differs < LIKE_TRAINING
+    return gained < -LESS_THERE and differs < LIKE_TRAINING
 
 
 def share_shown(gained: float) -> float:

@@ -87,8 +87,8 @@ class AdaptationSettings(Checked):
         "no more, has lost no class, and the plain model with the warm-up's batch norm "
         'statistics is not against it; where a class has lost some, or that is, a half or a '
         'quarter of learnt_share is taken, half where agreement shows no use, and none where that '
-        'model labels as the plain one does, too (while_warming_up learns from that end, too); '
-        '0: no guard',
+        'model labels as the plain one does and agreement falls (while_warming_up learns from '
+        'that end, too); 0: no guard',
         '%', low=0.0, high=90.0)
     batch_norm: str = setting(
         'eval', "the head's batch norm while it learns: by each step's own frames, moving the "

@@ -93,7 +93,7 @@ def test_a_dispute_counted_by_hand() -> None:
 
 
 @pytest.mark.parametrize(('gained', 'differs', 'useless'), [
-    (0.0, 0.029, True), (-0.02, 0.0, True), (0.001, 0.0, False), (-0.02, 0.03, False)])
+    (-0.006, 0.029, True), (-0.02, 0.0, True), (-0.005, 0.0, False), (-0.02, 0.03, False)])
 def test_there_is_nothing_to_win_where_the_stream_is_like_the_training(
     gained: float, differs: float, useless: bool,
 ) -> None:

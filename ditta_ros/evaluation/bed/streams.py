@@ -14,7 +14,7 @@ from typing import Any
 CHOOSE, REPORT, CONFIRM = 'choose', 'report', 'confirm'
 WORLD, CROPS = 'world', 'crops'
 SEEDS = {CHOOSE: tuple(range(600, 608)), REPORT: tuple(range(700, 708)),
-         CONFIRM: tuple(range(800, 808))}
+         CONFIRM: tuple(range(900, 908))}
 CLEAN = 'clean'
 SHIFTS = (CLEAN, 'fog:0.5', 'noise:0.5', 'low_light:0.5', 'colour_cast:0.5', 'blur:0.5',
           'patchy_light:0.5')
