@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from ditta_ros.learning_settings import AdaptationSettings, TargetSettings
@@ -207,10 +208,4 @@ def from_flat(values: Mapping[str, Any]) -> Settings:
 
 def to_flat(settings: Settings) -> dict[str, Any]:
     """Return every parameter's dotted name and value."""
-    flat: dict[str, Any] = {}
-    for parameter in parameters():
-        value: Any = settings
-        for part in parameter.name.split('.'):
-            value = getattr(value, part)
-        flat[parameter.name] = value
-    return flat
+    return {parameter.name: attrgetter(parameter.name)(settings) for parameter in parameters()}

@@ -128,14 +128,14 @@ class Trial:
             verdict = Verdict(False, f'there is nothing to win: {verdict.why}')
         elif verdict.promoted and opinion < OPPOSED:
             verdict = Verdict(False, f'a third opinion is against it: {verdict.why}')
-        elif verdict.promoted and share_shown(gained) < 1:
+        elif verdict.promoted:
             taken = share_shown(gained) * part
-            self.head = head_of(taken)
+            self.head = self.head if taken == part else head_of(taken)
         self.verdict = replace(verdict, why=(
             f'{verdict.why}; third opinion {opinion:+.2f}, which differs from ISS in '
             f'{100 * differs:.1f} % of the pixels; of every class at least {100 * kept:.0f} % is '
             f'left with {100 * part:g} % of the learnt share'
-            + (f'; {100 * taken:g} % of it is taken' if taken < part else '')))
+            + (f'; {100 * taken:g} % of the learnt share is taken' if taken < part else '')))
 
     def _agreed(self) -> tuple[Verdict, float]:
         """Judge by the targets; returns the agreement gained, too."""

@@ -132,7 +132,8 @@ def test_half_is_taken_where_agreement_does_not_show_that_it_is_of_use(
     steps = judged(trial, taking_from(head, {1.0: 0.0, 0.5: 0.5}, tried))
     assert (tried, steps) == ([1.0, 0.5], HELD + 1)  # the half is not judged
     assert trial.verdict.promoted
-    assert trial.verdict.why.endswith('with 100 % of the learnt share; 50 % of it is taken')
+    assert trial.verdict.why.endswith(
+        'with 100 % of the learnt share; 50 % of the learnt share is taken')
     torch.testing.assert_close(
         trial.head.classifier.bias[4], head.classifier.bias[4] - 0.5)
 
