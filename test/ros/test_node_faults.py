@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,18 +31,29 @@ class Suffered(NamedTuple):
 def suffered(
     request: pytest.FixtureRequest, domain_id: int, tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[dict[str, Suffered]]:
-    """Begin the scenarios of the tests that were chosen, in their order, each in its domain."""
+    """Begin the scenarios of the tests that were chosen, each in its domain.
+
+    Those in which a camera keeps its own time come last, each alone.
+    """
     chosen = [item.callspec.params['scenario'] for item in request.session.items
               if item.path == request.path]
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         begun = {}
-        for index, scenario in enumerate(chosen, start=1):
+        for index, scenario in enumerate(sorted(chosen, key=at_a_rate), start=1):
             folder = tmp_path_factory.mktemp(scenario.injection)
             domain = 1 + (domain_id + index) % 100  # up to 101 is free on every platform
+            others = [each.fault for each in begun.values()] if at_a_rate(scenario) else []
             begun[scenario.name] = Suffered(folder, pool.submit(
-                suffer, scenario, domain, folder, frames(scenario)))
+                suffer_after, others, scenario, domain, folder))
         yield begun
         pool.shutdown(cancel_futures=True)  # of those whose tests are not run any more
+
+
+def suffer_after(
+    others: list[Future[Fault]], scenario: Scenario, domain_id: int, folder: Path,
+) -> Fault:
+    wait(others)
+    return suffer(scenario, domain_id, folder, frames(scenario))
 
 
 def at_a_rate(scenario: Scenario) -> bool:
