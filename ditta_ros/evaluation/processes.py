@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import count
 from typing import TypeVar
 
 import torch
@@ -50,10 +51,17 @@ def end_with_parent() -> None:
 def run_with_bar(
     function: Callable[[Job], Result], jobs: Sequence[Job], processes: int, console: Console,
 ) -> list[Result]:
-    """Do as :func:`run_all` and show how many streams are done."""
+    """Do as :func:`run_all` and show how many streams are done: a bar, or lines in a log file."""
     with Progress(console=console) as progress:
         task = progress.add_task(f'{len(jobs)} streams', total=len(jobs))
-        return run_all(function, jobs, processes, lambda: progress.advance(task))
+        done = count(1)
+
+        def advance() -> None:
+            progress.advance(task)
+            if not console.is_terminal:  # there the bar is drawn when all is over, not before
+                console.print(f'stream {next(done)} of {len(jobs)}', highlight=False)
+
+        return run_all(function, jobs, processes, advance)
 
 
 def _begin() -> None:

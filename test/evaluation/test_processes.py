@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import operator
 import os
 import signal
@@ -11,8 +12,9 @@ import time
 from pathlib import Path
 
 import psutil
+from rich.console import Console
 
-from ditta_ros.evaluation.processes import run_all
+from ditta_ros.evaluation.processes import run_all, run_with_bar
 
 LONG_S = 120.0  # longer than all patience
 PATIENCE_S = 40.0  # with a machine that has much else to do
@@ -28,6 +30,13 @@ def test_results_come_in_the_order_of_the_jobs() -> None:
     ended: list[None] = []
     assert run_all(operator.neg, [3, 1, 2], 2, lambda: ended.append(None)) == [-3, -1, -2]
     assert len(ended) == 3
+
+
+def test_a_log_file_is_told_of_each_stream() -> None:
+    log = io.StringIO()
+    assert run_with_bar(operator.neg, [3, 1], 1, Console(file=log)) == [-3, -1]
+    assert [line for line in log.getvalue().splitlines() if line.startswith('stream')] == [
+        'stream 1 of 2', 'stream 2 of 2']
 
 
 def test_none_goes_on_when_the_one_that_started_them_was_killed(tmp_path: Path) -> None:
