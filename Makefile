@@ -64,8 +64,14 @@ bench: $(VENV)/installed  ## costs beside the plain ways, measured here; ARGS='-
 soak: $(VENV)/installed  ## hours of frames, warm-ups, broken inputs, kills, faults; ARGS=--quick
 	$(PY) -m ditta_ros.soak $(ARGS)
 
+# What talks over DDS keeps a camera's time and is tested alone; all else on all cores, each with
+# one thread.  The second part runs whatever came of the first.
 test: $(VENV)/installed  ## all tests, linters among them
-	$(PY) -m pytest
+	failed=; \
+	OMP_NUM_THREADS=1 $(PY) -m pytest -m 'not dds' \
+		--numprocesses logical --maxprocesses 8 --dist worksteal || failed=1; \
+	$(PY) -m pytest -m dds || failed=1; \
+	test -z "$$failed"
 
 lint: $(VENV)/installed  ## ruff and mypy alone
 	$(PY) -m ruff check .

@@ -59,6 +59,7 @@ test = [
     'mypy>=2.4',
     'pytest>=8.3,<8.4',  # launch_testing, where it is installed, breaks with pytest 9
     'pytest-timeout>=2.4',  # a test that waits for DDS for ever fails instead
+    'pytest-xdist>=3.8',  # what needs no DDS is tested on all cores at once
     'ruff>=0.17',
     'types-PyYAML>=6.0.12',
     'types-psutil>=7.2',

@@ -24,6 +24,13 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(f'--golden-dir must be a folder, got {str(folder)!r}')
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what has a DDS domain of its own."""
+    for item in items:
+        if 'domain_id' in getattr(item, 'fixturenames', ()):
+            item.add_marker('dds')
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that asks for ``<kind>_golden`` once for each ``<kind>_*.npz`` of the folder.
 

@@ -17,6 +17,7 @@ from ditta_ros.evaluation.bags import BagError, BagWriter, bag_source
 from ditta_ros.ros.dds import process_environment
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.dds
 
 
 def demo(out: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -11,6 +11,8 @@ from ditta_ros.ros.faulty_node import INJECTIONS
 from ditta_ros.soak.fault import Fault
 from ditta_ros.soak.faults import NAMES, inject
 
+pytestmark = pytest.mark.dds
+
 
 def test_every_fault_is_known_to_the_soak() -> None:
     assert tuple(scenario.name for scenario in SCENARIOS) == NAMES
