@@ -17,7 +17,9 @@ QUICK = ['--variant', 'quick: adaptation.passes=1 adaptation.held_out_percent=0'
          '--variant', 'none: adaptation.passes=0', '--ceiling', 'adaptation.passes=1']
 
 
-def test_a_small_run_and_one_with_its_ceilings(tmp_path: Path) -> None:
+def test_a_small_run_and_one_with_its_ceilings(
+    tmp_path: Path, capsys: pytest.CaptureFixture,
+) -> None:
     first, second = tmp_path / 'first', tmp_path / 'second'
     assert main([*SMALL, *QUICK, '--out', str(first)]) == 0
     shown = capsys.readouterr().out
