@@ -7,7 +7,6 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from itertools import count
 from typing import TypeVar
 
 import torch
@@ -54,12 +53,12 @@ def run_with_bar(
     """Do as :func:`run_all` and show how many streams are done: a bar, or lines in a log file."""
     with Progress(console=console) as progress:
         task = progress.add_task(f'{len(jobs)} streams', total=len(jobs))
-        done = count(1)
 
         def advance() -> None:
             progress.advance(task)
             if not console.is_terminal:  # there the bar is drawn when all is over, not before
-                console.print(f'stream {next(done)} of {len(jobs)}', highlight=False)
+                done = int(progress.tasks[task].completed)
+                console.print(f'stream {done} of {len(jobs)}', highlight=False)
 
         return run_all(function, jobs, processes, advance)
 
