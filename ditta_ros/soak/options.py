@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ditta_ros.soak.slope import LEAST_SAMPLES
+from ditta_ros.soak.streams import ROUND
 
-LEAST_UNITS = 2 * LEAST_SAMPLES
+# Twice, as a slope is that of a series' second half.
+LEAST = {'frames': 2 * LEAST_SAMPLES, 'warm_ups': 2 * LEAST_SAMPLES * ROUND}
 
 
 class OptionError(ValueError):
@@ -28,7 +30,7 @@ class Options:
     out: Path = Path('soak_out')
 
 
-QUICK = Options(frames=200, warm_ups=40, inputs=1400, kills=20)
+QUICK = Options(frames=200, warm_ups=80, inputs=1400, kills=20)
 """Of every part so little that it takes minutes: shows that it walks, and proves nothing."""
 
 
@@ -60,12 +62,12 @@ def read(given: argparse.Namespace) -> Options:
              if (value := getattr(given, name)) is not None}
     options = replace(
         begin, **named, faults=not given.no_faults, seed=given.seed, out=given.out)
-    for name in ('frames', 'warm_ups'):
+    for name, least in LEAST.items():
         value = getattr(options, name)
-        if value != 0 and value < LEAST_UNITS:
+        if value != 0 and value < least:
             raise OptionError(
-                f'--{name.replace("_", "-")} must be 0 or >= {LEAST_UNITS}, of which a slope can '
-                f'be told, got {value}')
+                f'--{name.replace("_", "-")} must be 0 or >= {least}, of which a slope can be '
+                f'told, got {value}')
     for name in ('inputs', 'kills'):
         if getattr(options, name) < 0:
             raise OptionError(f'--{name} must be >= 0, got {getattr(options, name)}')

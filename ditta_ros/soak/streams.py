@@ -24,6 +24,7 @@ SIDES_PX = (64, 96)  # (H, W): the smaller, the more frames in an hour
 SCENE_FRAMES = 50  # of the demo world, shown again and again
 PERIOD_NS = 100_000_000
 WARM_UP_FRAMES = 3
+ROUND = 2  # warm-ups: one begins with the frozen segmenter, the next with what that has learnt
 TRACKER_SIDE_PX = 96
 SAMPLES = 400  # of memory in a series, about
 SETTINGS = Settings(
@@ -130,18 +131,23 @@ def label_for_long(frames: int, tick: Tick) -> Streamed:
 
 
 def warm_up_often(warm_ups: int, tick: Tick) -> Streamed:
-    """Warm up and learn so many times, from the frozen segmenter or from what was learnt."""
+    """Warm up and learn so many times, from the frozen segmenter and from what was learnt in turn.
+
+    Memory is taken after each second one: what a session holds differs between the two, and
+    samples that go up and down in turn would hide how much each resembles the last of its kind,
+    of which the slope's error is told.
+    """
     session, camera = open_session(), Camera()
-    memory, lost, fed = Sampler('warm-ups', warm_ups), 0, 0
+    memory, lost, fed = Sampler('warm-ups', warm_ups // ROUND), 0, 0
     for number in range(1, warm_ups + 1):
         lost += _warm_up(session, camera)
         fed += WARM_UP_FRAMES
+        if number % ROUND:
+            session.start_warm_up()
+            continue
         memory.sample(number)
         tick(f'warm-up {number} of {warm_ups}, {memory.last_mb:.1f} MB')
-        if number % 2:
-            session.start_warm_up()
-        else:
-            session.reset()
+        session.reset()
     session.close()
     return Streamed(memory.series(), fed, lost)
 

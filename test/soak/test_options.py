@@ -30,7 +30,7 @@ def test_quick_is_less_of_all_and_may_be_changed() -> None:
 
 @pytest.mark.parametrize(('words', 'said'), [
     (('--frames', '39'), '--frames must be 0 or >= 40.*got 39'),
-    (('--warm-ups', '1'), '--warm-ups must be 0 or >= 40'),
+    (('--warm-ups', '79'), '--warm-ups must be 0 or >= 80.*got 79'),
     (('--inputs', '-1'), '--inputs must be >= 0, got -1'),
     (('--kills', '-1'), '--kills must be >= 0, got -1'),
 ])
