@@ -42,6 +42,7 @@ FRAMES = 110  # sent at least, so that one in a hundred is more than one
 PERIOD_S = 0.2
 SILENCE_S = 4.0  # the camera's, by the wall's clock; by the stamps it is a minute
 PICTURES = 8
+SMALL_TRACKER_SIDE_PX = 192
 
 
 @dataclass(frozen=True)
@@ -238,9 +239,14 @@ def _node(
     values = {
         'warm_up.amount': f'{WARM_UP_FRAMES}.0', 'adaptation.passes': 1, 'tau': 0.6,
         'adaptation.held_out_percent': '0.0',  # or the guard says whether there is one to save
-        'adaptation.max_added_latency_ms': '1000000.0', 'status_rate_hz': '20.0',
+        'status_rate_hz': '20.0',
         'qos_overrides./image.subscription.reliability': 'reliable',
         'checkpoint.path': folder / 'adapted.safetensors'}
+    if scenario.camera is at_a_rate:
+        # Units of adaptation that outlast a period would cost frames, too.
+        values['tracker.image_size_px'] = SMALL_TRACKER_SIDE_PX
+    else:
+        values['adaptation.max_added_latency_ms'] = '1000000.0'  # each mask is awaited
     words = [word for name, value in values.items() for word in ('-p', f'{name}:={value}')]
     with log.open('wb') as out:
         process = subprocess.Popen(
