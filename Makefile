@@ -64,13 +64,17 @@ bench: $(VENV)/installed  ## costs beside the plain ways, measured here; ARGS='-
 soak: $(VENV)/installed  ## hours of frames, warm-ups, broken inputs, kills, faults; ARGS=--quick
 	$(PY) -m ditta_ros.soak $(ARGS)
 
-# What talks over DDS keeps a camera's time and is tested alone; all else on all cores, each with
-# one thread.  The second part runs whatever came of the first.
+# What talks over DDS mostly waits, one test at a time; what does not is run in the meantime on all
+# cores, one thread each, and only where nothing else wants them (nice), as a camera keeps time.
+# Its output comes last, when all of it is known.
 test: $(VENV)/installed  ## all tests, linters among them
+	@said=$$(mktemp); trap 'kill $$others 2> /dev/null; rm -f "$$said"' EXIT; \
+	OMP_NUM_THREADS=1 nice -n 19 $(PY) -m pytest -m 'not dds' \
+		--numprocesses logical --maxprocesses 8 --dist worksteal > "$$said" 2>&1 & others=$$!; \
 	failed=; \
-	OMP_NUM_THREADS=1 $(PY) -m pytest -m 'not dds' \
-		--numprocesses logical --maxprocesses 8 --dist worksteal || failed=1; \
 	$(PY) -m pytest -m dds || failed=1; \
+	echo 'what needs no DDS:'; wait $$others || failed=1; \
+	cat "$$said"; \
 	test -z "$$failed"
 
 lint: $(VENV)/installed  ## ruff and mypy alone

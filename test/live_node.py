@@ -17,12 +17,14 @@ import rclpy
 from builtin_interfaces.msg import Time
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.srv import GetParameters, SetParameters
 from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header, String
+from std_srvs.srv import Trigger
 
 from ditta_ros.demo.world import World
 from ditta_ros.ros.dds import process_environment
@@ -31,6 +33,10 @@ from ditta_ros.ros.qos import IMAGE_OUT, LATCHED
 PATIENCE_S = 240.0  # a machine with other work to do takes its time to import torch
 ASK_AGAIN_S = 20.0  # longer than a busy machine takes to load the models
 OUTPUTS = ('mask', 'confidence', 'overlay')
+SERVICES = {
+    'change_state': ChangeState, 'get_state': GetState, 'get_parameters': GetParameters,
+    'set_parameters': SetParameters,
+    **dict.fromkeys(('warm_up', 'freeze', 'reset', 'save', 'load'), Trigger)}
 
 
 class Camera:
@@ -50,7 +56,10 @@ class Camera:
         self.publisher = self.node.create_publisher(kind, topic, qos)
         self.arrived: dict[str, list[Image]] = {'mask': [], 'confidence': []}
         self.status: dict[str, Any] = {}
-        self._clients: dict[str, Client] = {}
+        # Made ahead: an answer to a client that the node has not found yet is lost.
+        self._clients: dict[str, Client] = {
+            name: self.node.create_client(kind, f'ditta/{name}')
+            for name, kind in SERVICES.items()}
         for name, messages in self.arrived.items():
             self.node.create_subscription(
                 Image, f'segmentation/{name}', messages.append, IMAGE_OUT)
@@ -82,14 +91,12 @@ class Camera:
         (mask,), (confidence,) = self.arrived['mask'], self.arrived['confidence']
         return mask, confidence
 
-    def call(self, kind: Any, name: str, request: Any) -> Any:
-        """Call a service of the node and return its answer.
+    def call(self, name: str, request: Any) -> Any:
+        """Call a service of ``SERVICES`` with a request of its kind and return its answer.
 
         A request may be lost where the node has not found this client yet, though the client has
         found the node: it is sent again.
         """
-        if name not in self._clients:
-            self._clients[name] = self.node.create_client(kind, name)
         client = self._clients[name]
         self.until(client.service_is_ready, f'service {name}')
         futures: list[Any] = []
@@ -108,14 +115,14 @@ class Camera:
     def change_state(self, transition: str) -> bool:
         """Ask for a lifecycle transition by its name; return whether it was made."""
         number, before = getattr(Transition, f'TRANSITION_{transition.upper()}'), self.state()
-        made = self.call(ChangeState, 'ditta/change_state', ChangeState.Request(
+        made = self.call('change_state', ChangeState.Request(
             transition=Transition(id=number))).success
         # Where the first answer was lost, the second says that there is nothing more to do.
         return made or self.state() != before
 
     def state(self) -> str:
         """Return the node's lifecycle state."""
-        return self.call(GetState, 'ditta/get_state', GetState.Request()).current_state.label
+        return self.call('get_state', GetState.Request()).current_state.label
 
     def close(self) -> None:
         self._executor.shutdown()

@@ -14,6 +14,8 @@ from ditta_ros.ros.player import Sent
 
 OPTIONS = Options(repeats=1, budget_s=60.0, device=torch.device('cpu'))
 
+pytestmark = pytest.mark.dds
+
 
 def test_every_size_and_both_rates_are_measured_by_default() -> None:
     assert [case.title for case in node.cases(Options())] == [

@@ -114,14 +114,14 @@ def test_a_parameter_is_refused_over_the_service_with_the_reason(
 
 def test_a_live_parameter_changes_over_the_service(camera: Camera) -> None:
     assert change(camera, 'tau', 0.7) == (True, '')
-    answer = camera.call(GetParameters, 'ditta/get_parameters', GetParameters.Request(
+    answer = camera.call('get_parameters', GetParameters.Request(
         names=['tau']))
     assert answer.values[0].double_value == 0.7
 
 
 def change(camera: Camera, name: str, value: Any) -> tuple[bool, str]:
     """Set a parameter over the service; return whether it was set, and the reason if not."""
-    answer = camera.call(SetParameters, 'ditta/set_parameters', SetParameters.Request(
+    answer = camera.call('set_parameters', SetParameters.Request(
         parameters=[Parameter(name, value=value).to_parameter_msg()]))
     return answer.results[0].successful, answer.results[0].reason
 

@@ -42,7 +42,7 @@ def active(camera: Camera) -> Camera:
 
 
 def ask(camera: Camera, name: str) -> tuple[bool, str]:
-    answer = camera.call(Trigger, f'ditta/{name}', Trigger.Request())
+    answer = camera.call(name, Trigger.Request())
     return answer.success, answer.message
 
 
@@ -52,7 +52,7 @@ def show(camera: Camera, first: int, count: int) -> None:
 
 
 def store_in(camera: Camera, path: Path | str) -> None:
-    changed = camera.call(SetParameters, 'ditta/set_parameters', SetParameters.Request(
+    changed = camera.call('set_parameters', SetParameters.Request(
         parameters=[Parameter('checkpoint.path', value=str(path)).to_parameter_msg()]))
     assert changed.results[0].successful, changed.results[0].reason
 
