@@ -69,6 +69,7 @@ soak: $(VENV)/installed  ## hours of frames, warm-ups, broken inputs, kills, fau
 # Its output comes last, when all of it is known.
 test: $(VENV)/installed  ## all tests, linters among them
 	@said=$$(mktemp); trap 'kill $$others 2> /dev/null; rm -f "$$said"' EXIT; \
+	trap 'exit 130' INT TERM; \
 	OMP_NUM_THREADS=1 nice -n 19 $(PY) -m pytest -m 'not dds' \
 		--numprocesses logical --maxprocesses 8 --dist worksteal > "$$said" 2>&1 & others=$$!; \
 	failed=; \
