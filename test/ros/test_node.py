@@ -114,8 +114,7 @@ def test_a_parameter_is_refused_over_the_service_with_the_reason(
 
 def test_a_live_parameter_changes_over_the_service(camera: Camera) -> None:
     assert change(camera, 'tau', 0.7) == (True, '')
-    answer = camera.call('get_parameters', GetParameters.Request(
-        names=['tau']))
+    answer = camera.call('get_parameters', GetParameters.Request(names=['tau']))
     assert answer.values[0].double_value == 0.7
 
 
