@@ -26,7 +26,7 @@ after the warm-up:
 the add-on is matched to the frames   ``matching``                        Eq. 1
 the decode head learns the targets    ``lessons``, ``adaptation``         Eq. 8
   by its losses                       ``losses``                          Eq. 5-7
-and is tried on frames held out       ``trial``, ``guard``
+and is tried on frames held out       ``trial``, ``guard``, ``given_back``
 the frozen, adapted head labels,
 fused with the frame before           ``labeller``, ``temporal``          Eq. 1, 3
 ====================================  ==================================  ==============

@@ -20,6 +20,7 @@ from ditta_ros.losses import (
     distill_label,
     distill_loss,
 )
+from ditta_ros.low_rank import hold_to_rank
 from ditta_ros.segmenter import Decoded, Features, Head, upsample
 from ditta_ros.settings import AdaptationSettings
 from ditta_ros.temporal import add_on
@@ -98,6 +99,13 @@ class Adapter:
                 self._restore(before)
         return losses
 
+    @torch.no_grad()
+    def loss(self, sample: Sample) -> float:
+        """Return the distillation loss of one frame, which nothing is learnt from."""
+        label = distill_label(sample.object_label, sample.iss_label)
+        logits = self.head(batch(self.head, sample.features)).logits
+        return self._distill(logits, label, sample.weight).item()
+
     @torch.enable_grad()
     def _step(self, sample: Sample) -> Losses:
         label = distill_label(sample.object_label, sample.iss_label)
@@ -122,6 +130,8 @@ class Adapter:
         self.optimiser.zero_grad()
         total.backward()
         self.optimiser.step()
+        if self.settings.rank:
+            hold_to_rank(self.head, self.before, self.settings.rank)
         self.average.update_parameters(self.head)
         return Losses(
             distill.item(), distill_add.item(), contrast.item(), total.item(), anchor.item())

@@ -195,7 +195,8 @@ class Course:
         if held:
             self._trial = Trial(
                 samples, held, warm_up.iss_labels(held + 1), self._segmenter.head,
-                len(self._segmenter.label_set), self._settings.tau)
+                len(self._segmenter.label_set), self._settings.tau,
+                self._settings.adaptation.class_guard == 'give_back')
         self._warm_up = None
         if lessons is not None and warm_up.objects:
             self.progress = replace(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ditta_ros.rules import Checked, setting
+from ditta_ros.rules import Checked, SettingError, setting
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,12 @@ class AdaptationSettings(Checked):
     learns: str = setting(
         'decoder', 'the whole decode head, or what follows its fused feature (classifier, add-on '
         'and projection)', choices=('decoder', 'last_layers'))
+    rank: int = setting(
+        0, 'what is learnt changes every layer by a matrix of this rank at most; 0: of any',
+        low=0, high=1000)
+    early_stop: bool = setting(
+        False, 'learning ends with the pass after which the loss on held-out frames has risen, '
+        'and what the pass before it left is used')
     contrast_weight: float = setting(
         1.0, 'weight of the contrastive loss (Eq. 7); 0: off', low=0.0, high=100.0)
     anchor_weight: float = setting(
@@ -90,6 +96,10 @@ class AdaptationSettings(Checked):
         'model labels as the plain one does and agreement falls (while_warming_up learns from '
         'that end, too); 0: no guard',
         '%', low=0.0, high=90.0)
+    class_guard: str = setting(
+        'none', 'what learning took from a class that the plain model and that with the '
+        "warm-up's batch norm statistics see on the held-out frames is given back to it, by a "
+        'larger bias of its logit (give_back)', choices=('none', 'give_back'))
     batch_norm: str = setting(
         'eval', "the head's batch norm while it learns: by each step's own frames, moving the "
         'running statistics (train), or by the statistics that it came with (eval)',
@@ -120,3 +130,11 @@ class AdaptationSettings(Checked):
     readapt_min_interval_s: float = setting(
         600.0, 'time from when a model came in force to a new warm-up because of drift, at least; '
         "by the images' stamps", 's', low=0.0, high=1e6, live=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.early_stop and (self.held_out_percent == 0 or self.when != 'after_warm_up'):
+            raise SettingError(
+                'adaptation.early_stop needs frames that are not learnt from, got '
+                f'adaptation.held_out_percent {self.held_out_percent:g} and adaptation.when '
+                f'{self.when}: set them above 0 and to after_warm_up')

@@ -13,6 +13,8 @@ from ditta_ros.adaptation import Adapter, Losses, Sample
 from ditta_ros.segmenter import Head
 from ditta_ros.settings import AdaptationSettings
 
+STOP_FRAMES = 8  # at most that early stopping looks at: they belong to one unit of work
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -62,6 +64,7 @@ class Lessons:
         self._adapter: Adapter | None = None
         self._rounds = 0  # begun while warming up
         self._due: deque[int] = deque()  # frames to learn from next
+        self._stop: EarlyStop | None = None
 
     @property
     def left(self) -> int:
@@ -93,6 +96,8 @@ class Lessons:
             for number in range(self._rounds, frames + passes - 1):
                 self._due.extend(round_of(number, passes, frames))
         self._sample_of = samples.__getitem__
+        if self._rule.early_stop and frames < len(samples):
+            self._stop = EarlyStop(samples[frames:])
         return passes * frames
 
     def step(self) -> Losses:
@@ -101,7 +106,11 @@ class Lessons:
             self._due.extend(round_of(self._rounds, self._rule.passes, self._rounds + 1))
             self._rounds += 1
             self._known = max(self._known, self._rounds)
-        return self._learner().step(self._sample_of(self._due.popleft()))
+        losses = self._learner().step(self._sample_of(self._due.popleft()))
+        a_pass_is_over = len(self._due) % self._known == 0
+        if self._stop is not None and a_pass_is_over and self._stop.has_risen(self._learner()):
+            self._due.clear()
+        return losses
 
     def head(self, part: float = 1.0) -> Head:
         """Return the head as far as it has learnt, by its ``learnt_share``; it learns no more.
@@ -128,6 +137,25 @@ class Lessons:
                 matching.match_features(head, (self._sample_of(t).features for t in ts))
             self._adapter = Adapter(head, self._rule)
         return self._adapter
+
+
+class EarlyStop:
+    """Looks after each pass at frames that are not learnt from; the best pass stays."""
+
+    def __init__(self, held_out: Sequence[Sample]) -> None:
+        every = -(-len(held_out) // STOP_FRAMES)
+        self._samples = held_out[::every]
+        self._least: float | None = None
+        self._best: dict[str, Any] = {}
+
+    def has_risen(self, adapter: Adapter) -> bool:
+        """Whether the loss is larger than after the pass before, whose head is in force then."""
+        loss = sum(adapter.loss(sample) for sample in self._samples) / len(self._samples)
+        if self._least is not None and loss > self._least:
+            adapter.head.load_state_dict(self._best)
+            return True
+        self._least, self._best = loss, copy.deepcopy(adapter.head.state_dict())
+        return False
 
 
 def round_of(number: int, passes: int, frames: int) -> range:

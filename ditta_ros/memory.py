@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ditta_ros.labels import label_dtype
 from ditta_ros.segmenter import Features, Head
-from ditta_ros.settings import Settings
+from ditta_ros.settings import AdaptationSettings, Settings
 from ditta_ros.temporal import TILE_COLUMNS, TILE_ROWS, WINDOW_RADIUS
 
 FLOAT_BYTES = 4
@@ -77,14 +77,15 @@ def warm_up_memory(
         settings.adaptation.when == 'while_warming_up')
 
 
-def head_mb(head: Head) -> float:
+def head_mb(head: Head, rule: AdaptationSettings) -> float:
     """Return what learning holds beside ``head`` itself, whatever the frames' size.
 
     A copy that learns, its gradient, its average and the optimiser's two moments; a copy of all
-    but the gradient, for a step that has to be taken back; the head as it was before; and the one
-    that teaches with the stream's statistics.
+    but the gradient, for a step that has to be taken back; the head as it was before; the one that
+    teaches with the stream's statistics; and that of the best pass, where learning may stop early.
     """
-    return 11 * FLOAT_BYTES * sum(parameter.numel() for parameter in head.parameters()) / 1e6
+    heads = 11 + rule.early_stop
+    return heads * FLOAT_BYTES * sum(parameter.numel() for parameter in head.parameters()) / 1e6
 
 
 def _step_bytes(settings: Settings, head: Head, features: Features, pixels: int) -> int:
@@ -99,4 +100,4 @@ def _step_bytes(settings: Settings, head: Head, features: Features, pixels: int)
         + 3 * keys * grid + 2 * keys // (TILE_ROWS * TILE_COLUMNS) * (dim + classes) * grid)
     if settings.adaptation.contrast_weight > 0:
         floats += OBJECT_MAPS * objects * pixels
-    return FLOAT_BYTES * floats + round(1e6 * head_mb(head))
+    return FLOAT_BYTES * floats + round(1e6 * head_mb(head, settings.adaptation))

@@ -107,7 +107,7 @@ def check_budget(settings: Settings, head: Head, tracker: MaskTracker) -> None:
     What depends on the size is asked for with the first frame, by ``plan_warm_up``.
     """
     *_, least = smaller(settings, isinstance(tracker, KeepsPast))
-    parts_mb = tracker_mb(tracker, least), head_mb(head)
+    parts_mb = tracker_mb(tracker, least), head_mb(head, settings.adaptation)
     tracker_mb(tracker, settings)
     together = settings.adaptation.when == 'while_warming_up'
     least_mb = sum(parts_mb) if together else max(parts_mb)

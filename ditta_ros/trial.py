@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ditta_ros.adaptation import Sample
 from ditta_ros.calibration import with_statistics
+from ditta_ros.given_back import GivingBack
 from ditta_ros.guard import (
     KEPT,
     OPPOSED,
@@ -64,12 +65,13 @@ class Trial:
     taken less of agrees less, too.
     ``samples`` are a warm-up's frames with their final targets, of which the last ``held`` are
     judged; ``iss`` are the plain model's labels [H, W] of these and of the frame before them, and
-    ``plain`` is its head; ``classes`` is C.
+    ``plain`` is its head; ``classes`` is C.  Where it ``gives_back``, classes of a head that may
+    label have back what learning took from them (``given_back``).
     """
 
     def __init__(
         self, samples: Sequence[Sample], held: int, iss: Sequence[Tensor], plain: Head,
-        classes: int, tau: float,
+        classes: int, tau: float, gives_back: bool = False,
     ) -> None:
         self.head: Head | None = None  # the one on trial, at last the one to label
         self.verdict: Verdict | None = None  # the final one
@@ -81,6 +83,9 @@ class Trial:
         self._tau = tau
         self._parts = list(PARTS)
         self._third: ThirdOpinion | None = None
+        self._gives_back = gives_back
+        self._giving_back: GivingBack | None = None
+        self._so_far = Verdict(False, 'not judged yet')
         self._begin()
 
     def step(self, head_of: Callable[[float], Head]) -> None:
@@ -88,6 +93,9 @@ class Trial:
 
         ``head_of`` returns a head that has taken a part, 0..1, of what was learnt.
         """
+        if self._giving_back is not None:
+            self._give_back(self._giving_back)
+            return
         if self.head is None:
             self.head = head_of(self._parts[0])
         if self._third is None:
@@ -131,11 +139,26 @@ class Trial:
         elif verdict.promoted:
             taken = share_shown(gained) * part
             self.head = self.head if taken == part else head_of(taken)
-        self.verdict = replace(verdict, why=(
+        verdict = replace(verdict, why=(
             f'{verdict.why}; third opinion {opinion:+.2f}, which differs from ISS in '
             f'{100 * differs:.1f} % of the pixels; of every class at least {100 * kept:.0f} % is '
             f'left with {100 * part:g} % of the learnt share'
             + (f'; {100 * taken:g} % of the learnt share is taken' if taken < part else '')))
+        if verdict.promoted and self._gives_back and self.head is not None:
+            self._so_far = verdict
+            self._giving_back = GivingBack(
+                self.head, self._samples, self._iss[-len(third) - 1:], list(third), self._tau)
+        else:
+            self.verdict = verdict
+
+    def _give_back(self, giving_back: GivingBack) -> None:
+        """Look at the next frame for what to give back; after the last one the verdict stands."""
+        if not giving_back.step():
+            return
+        verdict, self.head = self._so_far, giving_back.head
+        given = ', '.join(f'{index} {bias:.2f}' for index, bias in giving_back.given.items())
+        self.verdict = replace(verdict, why=(
+            verdict.why + (f'; logits given back to classes: {given}' if given else '')))
 
     def _agreed(self) -> tuple[Verdict, float]:
         """Judge by the targets; returns the agreement gained, too."""

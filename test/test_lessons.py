@@ -118,3 +118,44 @@ def test_the_add_on_is_matched_before_the_first_step_where_it_is_to_be(matches: 
     match_features(matched, [small_sample().features])
     wanted = matched if matches else drawn
     torch.testing.assert_close(course.head().state_dict(), wanted.state_dict())
+
+
+@pytest.mark.parametrize(('heard', 'passes', 'in_force'), [
+    ([3.0, 2.0, 1.0], 3, 3.0),  # falls to the end
+    ([3.0, 2.0, 2.5], 3, 2.0),  # has risen after the third
+    ([1.0, 2.0, 0.5], 2, 1.0),  # ends with the second, whatever would have come
+])
+def test_learning_ends_where_the_loss_on_held_out_frames_rises(
+    heard: list[float], passes: int, in_force: float, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A pass adds 1 to a bias; the head of the best pass is used."""
+    losses = iter(heard)
+
+    def step(adapter: Adapter, sample: str) -> Losses:
+        taken.append(sample)
+        with torch.no_grad():
+            adapter.head.classifier.bias[0] += 0.5
+        return LOSSES
+
+    taken: list[str] = []
+    monkeypatch.setattr(Adapter, 'step', step)
+    monkeypatch.setattr(Adapter, 'loss', lambda self, sample: next(losses))
+    frozen = Head((2, 3, 4, 5), 6, 3)
+    rule = AdaptationSettings(passes=3, early_stop=True, learnt_share=1.0)
+    course = Lessons(lambda: frozen, rule, lambda t: f'early {t}')
+    assert course.plan(['a', 'b', 'held out'], held_out=1) == 6
+    while course.left:
+        course.step()
+    assert taken == ['a', 'b'] * passes
+    change = course.head().classifier.bias - frozen.classifier.bias
+    assert change.tolist() == pytest.approx([in_force, 0, 0])
+
+
+def test_the_loss_of_a_held_out_frame_changes_nothing() -> None:
+    """It is the distillation loss that a step begins with, up to the batch norm's mode."""
+    adapter = Adapter(small_head(), AdaptationSettings(batch_norm='eval'))
+    before = copy.deepcopy(adapter.head.state_dict())
+    loss = adapter.loss(small_sample())
+    assert all(torch.equal(value, before[name])
+               for name, value in adapter.head.state_dict().items())
+    assert loss == pytest.approx(adapter.step(small_sample()).distill, rel=1e-5)

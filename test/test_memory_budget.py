@@ -134,7 +134,9 @@ def test_a_budget_that_no_camera_could_meet_is_refused_before_the_first_frame() 
 
 def test_learning_holds_ten_times_the_head() -> None:
     weights = sum(parameter.numel() for parameter in HEAD.parameters())
-    assert head_mb(HEAD) == pytest.approx(11 * 4 * weights / 1e6)
+    assert head_mb(HEAD, AdaptationSettings()) == pytest.approx(11 * 4 * weights / 1e6)
+    stopping = AdaptationSettings(early_stop=True)
+    assert head_mb(HEAD, stopping) == pytest.approx(12 * 4 * weights / 1e6)
 
 
 @pytest.fixture(scope='module')

@@ -62,6 +62,11 @@ SETS: dict[str, Mapping[str, Sequence[str]]] = {
         'class balance 0.5': ('adaptation.class_balance=0.5',),
         'focal 2': ('adaptation.focal_gamma=2',),
         'last layers': ('adaptation.learns=last_layers',),
+        'rank 4': ('adaptation.rank=4',),
+        'early stop': ('adaptation.early_stop=true',),
+        'classes given back': ('adaptation.class_guard=give_back',),
+        'while warming up': ('adaptation.when=while_warming_up',),
+        'on probabilities': ('adaptation.distill_on=probabilities',),
     },
 }
 # What the true labels are learnt with: the same whatever the variants are.
