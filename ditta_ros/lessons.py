@@ -97,7 +97,7 @@ class Lessons:
                 self._due.extend(round_of(number, passes, frames))
         self._sample_of = samples.__getitem__
         if self._rule.early_stop and frames < len(samples):
-            self._stop = EarlyStop(samples[frames:])
+            self._stop = EarlyStop(samples, held_out)
         return passes * frames
 
     def step(self) -> Losses:
@@ -142,15 +142,16 @@ class Lessons:
 class EarlyStop:
     """Looks after each pass at frames that are not learnt from; the best pass stays."""
 
-    def __init__(self, held_out: Sequence[Sample]) -> None:
-        every = -(-len(held_out) // STOP_FRAMES)
-        self._samples = held_out[::every]
+    def __init__(self, samples: Sequence[Sample], held_out: int) -> None:
+        """Of ``samples`` the last ``held_out`` > 0 are not learnt from."""
+        self._samples = samples  # each is made when it is asked for
+        self._ts = range(len(samples) - held_out, len(samples), -(-held_out // STOP_FRAMES))
         self._least: float | None = None
         self._best: dict[str, Any] = {}
 
     def has_risen(self, adapter: Adapter) -> bool:
         """Whether the loss is larger than after the pass before, whose head is in force then."""
-        loss = sum(adapter.loss(sample) for sample in self._samples) / len(self._samples)
+        loss = sum(adapter.loss(self._samples[t]) for t in self._ts) / len(self._ts)
         if self._least is not None and loss > self._least:
             adapter.head.load_state_dict(self._best)
             return True

@@ -106,3 +106,33 @@ def test_a_file_brings_its_colours(segmenter, cast, tmp_path: Path) -> None:
     walk.feed(cast[0][0])
     recorded = walk._course._warm_up._recorded[0]
     torch.testing.assert_close(recorded.features, segmenter.encode(cast[0][0]))
+
+
+def test_learning_that_gets_worse_on_held_out_frames_stops_early(
+    segmenter, cast, monkeypatch,
+) -> None:
+    heard: list[float] = []
+
+    def loss(self, sample) -> float:
+        heard.append(float(len(heard) // 2))  # of two frames held out; rises from pass to pass
+        return heard[-1]
+
+    monkeypatch.setattr('ditta_ros.adaptation.Adapter.loss', loss)
+    values = {'adaptation.passes': 3}
+    walk = walked(segmenter, cast, **values, **{'adaptation.early_stop': True})
+    status = walk.status()
+    assert (status['adaptation_steps'], status['adaptation_steps_planned']) == (12, 18)
+    assert (len(heard), status['adaptation_faults']) == (4, 0)
+    assert status['promoted'], status['why']
+    # What labels is what the first pass left.
+    assert same(walk, walked(segmenter, cast), cast[0][WARM_UP:])
+
+
+def test_classes_have_back_what_learning_took(segmenter, cast, monkeypatch) -> None:
+    """Here to the last pixel that is surely theirs."""
+    monkeypatch.setattr('ditta_ros.given_back.KEPT', 0.9999)
+    walk, without = (walked(segmenter, cast, **{'adaptation.class_guard': name})
+                     for name in ('give_back', 'none'))
+    assert 'logits given back to classes: ' in walk.status()['why']
+    assert walk.status()['adaptation_faults'] == 0
+    assert not same(walk, without, cast[0][WARM_UP:])
