@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ditta_ros.colours import Colours, recolour
+from ditta_ros.colours import Colours, part_way, recolour
 from ditta_ros.kept_features import batch
 from ditta_ros.labeller import IssLabeller, Labelled
 from ditta_ros.segmenter import Features, Head, Segmenter
@@ -35,20 +35,23 @@ class Calibration:
     """Which colours and batch norm statistics a stream is taught with.
 
     ``colours`` are the stream's where its pictures are taken to those of the segmenter's
-    training, else None; ``head`` is the segmenter's with other statistics where these are
-    changed, else None.  ``settled`` from the start where neither can be or is ``wanted``.
+    training (``part_way``'s where they are not taken all the way), else None; ``head`` is the
+    segmenter's with other statistics where these are changed, else None.  ``settled`` from the
+    start where neither can be or is ``wanted``.
     """
 
     def __init__(
         self, segmenter: Segmenter, tau: float, colours: bool, statistics: bool,
+        colours_share: float = 1.0,
     ) -> None:
-        """``colours`` and ``statistics``: what may be changed."""
+        """``colours`` and ``statistics``: what may be changed; the colours by so much, 0..1."""
         self.colours: Colours | None = None
         self.head: Head | None = None
         self._segmenter = segmenter
         self._tau = tau
         self._encoder = segmenter  # recolours, once the colours have been seen
         self._labeller = IssLabeller(segmenter.head)
+        self._colours_share = colours_share
         self._tries_colours = colours and segmenter.trained_on is not None
         self._tries_statistics = statistics
         self._seen: Colours | None = None
@@ -95,8 +98,9 @@ class Calibration:
     def _try_colours(
         self, pictures: Sequence[Tensor], plain: Sequence[Labelled],
     ) -> list[Labelled]:
-        if self._seen is None:
-            self._seen = Colours.of(pictures)
+        wanted = self._segmenter.trained_on
+        if self._seen is None and wanted is not None:
+            self._seen = part_way(Colours.of(pictures), wanted, self._colours_share)
             self._encoder = self._segmenter.recoloured(self._seen)
         self._tried.append(self.teach(pictures[len(self._tried)]))
         if len(self._tried) < len(pictures):

@@ -65,6 +65,20 @@ def recolour(picture: Tensor, seen: Colours, wanted: Colours) -> Tensor:
     return coloured.round_().clamp_(0, 255).to(torch.uint8)
 
 
+def part_way(seen: Colours, wanted: Colours, share: float) -> Colours:
+    """Return colours that, taken to ``wanted``, are ``seen`` taken a ``share`` of the way there.
+
+    Part of the way, 0..1, a picture has the mean seen.mean + share (wanted.mean - seen.mean) and
+    the contrast seen.std^(1 - share) wanted.std^share.
+    """
+    std = tuple(ours ** share * theirs ** (1 - share) for ours, theirs in zip(
+        seen.std, wanted.std, strict=True))
+    mean = tuple(ours + (1 - share) * (theirs - ours) * effective / theirs_std
+                 for ours, theirs, effective, theirs_std in zip(
+                     seen.mean, wanted.mean, std, wanted.std, strict=True))
+    return Colours((mean[0], mean[1], mean[2]), (std[0], std[1], std[2]))
+
+
 def recoloured_input(
     mean: Tensor, std: Tensor, seen: Colours, wanted: Colours,
 ) -> tuple[Tensor, Tensor]:

@@ -141,7 +141,7 @@ class Course:
             plan.settings, self._tracker, len(self._segmenter.label_set), first.size_px,
             Calibration(
                 self._segmenter, plan.settings.tau, rule.colours == 'align',
-                rule.statistics == 'align'))
+                rule.statistics == 'align', rule.colours_share))
         self._lessons = Lessons(
             lambda: warm_up.head or self._segmenter.head, rule, warm_up.sample,
             rule.add_on_start == 'matching' and not self._segmenter.has_add_on)

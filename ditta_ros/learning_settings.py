@@ -79,6 +79,9 @@ class AdaptationSettings(Checked):
         'align', "take the stream's colours to those of the segmenter's training, where its "
         'config.json tells them and it is surer then (align); the paper: keep',
         choices=('align', 'keep'))
+    colours_share: float = setting(
+        1.0, "how far of the way the stream's colours are taken to those of the training", low=0.0,
+        high=1.0)
     statistics: str = setting(
         'align', "take the head's batch norm half the way to the stream's own statistics before "
         'anything is taught, where the segmenter is surer then (align); the paper: keep',

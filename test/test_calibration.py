@@ -69,6 +69,19 @@ def test_a_cast_is_taken_out_and_taught_without_it(segmenter: Segmenter) -> None
     assert seen.std == pytest.approx(segmenter.trained_on.std, abs=0.03)
 
 
+def test_colours_are_taken_part_of_the_way(segmenter: Segmenter) -> None:
+    shown = pictures('fog:0.5')
+    assert segmenter.trained_on is not None
+    calibration = Calibration(
+        segmenter, TAU, colours=True, statistics=False, colours_share=0.5)
+    settle(calibration, shown, plain(segmenter, shown))
+    came, seen = (Colours.of(each) for each in (
+        shown, [calibration.picture(each) for each in shown]))
+    halfway = [(one * other) ** 0.5 for one, other in zip(
+        came.std, segmenter.trained_on.std, strict=True)]
+    assert seen.std == pytest.approx(halfway, abs=0.01)
+
+
 def test_clean_colours_stay(segmenter: Segmenter) -> None:
     shown = pictures('clean')
     calibration = Calibration(segmenter, TAU, colours=True, statistics=False)

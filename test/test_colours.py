@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 import torch
 
-from ditta_ros.colours import LEAST_STD, Colours, recolour, recoloured_input
+from ditta_ros.colours import LEAST_STD, Colours, part_way, recolour, recoloured_input
 
 GREY = Colours((0.5, 0.5, 0.5), (0.1, 0.1, 0.1))
 
@@ -69,3 +69,20 @@ def test_no_picture_is_refused_and_the_type_survives_lists() -> None:
     with pytest.raises(ValueError, match='one picture at least'):
         Colours.of([])
     assert Colours(**{key: list(value) for key, value in dataclasses.asdict(GREY).items()}) == GREY
+
+
+def test_part_of_the_way_has_the_mean_and_contrast_between() -> None:
+    """Half the way from mean 0.4, contrast 0.2, to 0.5 and 0.05: mean 0.45 and contrast 0.1."""
+    seen, wanted = Colours((0.4,) * 3, (0.2,) * 3), Colours((0.5,) * 3, (0.05,) * 3)
+    picture = halves(51, 153)
+    half = Colours.of([recolour(picture, part_way(seen, wanted, 0.5), wanted)])
+    assert half.mean == pytest.approx((0.45,) * 3, abs=0.003)
+    assert half.std == pytest.approx((0.1,) * 3, abs=0.003)
+
+
+def test_all_and_nothing_of_the_way() -> None:
+    seen, wanted = Colours((0.4, 0.3, 0.2), (0.2, 0.1, 0.3)), GREY
+    for share, expected in ((1.0, seen), (0.0, wanted)):
+        found = part_way(seen, wanted, share)
+        assert found.mean == pytest.approx(expected.mean)
+        assert found.std == pytest.approx(expected.std)

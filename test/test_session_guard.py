@@ -136,3 +136,13 @@ def test_classes_have_back_what_learning_took(segmenter, cast, monkeypatch) -> N
     assert 'logits given back to classes: ' in walk.status()['why']
     assert walk.status()['adaptation_faults'] == 0
     assert not same(walk, without, cast[0][WARM_UP:])
+
+
+def test_a_session_takes_colours_as_far_as_it_is_told(segmenter, cast) -> None:
+    """Nowhere is where they came from."""
+    nowhere, kept = (walked(segmenter, cast, **values) for values in (
+        {'adaptation.colours_share': 0.0}, {'adaptation.colours': 'keep'}))
+    assert same(nowhere, kept, cast[0][WARM_UP:])
+    halfway = walked(segmenter, cast, **{'adaptation.colours_share': 0.5})
+    assert halfway.status()['promoted']
+    assert not same(halfway, kept, cast[0][WARM_UP:])

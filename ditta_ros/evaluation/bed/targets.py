@@ -73,7 +73,8 @@ def walked(
     """
     rule = settings.adaptation
     calibration = Calibration(
-        segmenter, settings.tau, rule.colours == 'align', rule.statistics == 'align')
+        segmenter, settings.tau, rule.colours == 'align', rule.statistics == 'align',
+        rule.colours_share)
     warm_up = WarmUp(
         settings, tracker, len(segmenter.label_set), frames[0].size_px, calibration)
     length = length_frames(settings.warm_up) or len(frames)
