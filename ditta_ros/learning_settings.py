@@ -80,8 +80,8 @@ class AdaptationSettings(Checked):
         'config.json tells them and it is surer then (align); the paper: keep',
         choices=('align', 'keep'))
     colours_share: float = setting(
-        1.0, "how far of the way the stream's colours are taken to those of the training", low=0.0,
-        high=1.0)
+        0.75, "how far of the way the stream's colours are taken to those of the training: all of "
+        'it costs poles and persons in fog', low=0.0, high=1.0)
     statistics: str = setting(
         'align', "take the head's batch norm half the way to the stream's own statistics before "
         'anything is taught, where the segmenter is surer then (align); the paper: keep',

@@ -29,6 +29,7 @@ SETS: dict[str, Mapping[str, Sequence[str]]] = {
     'levers': {
         'defaults': (),
         'own colours': ('adaptation.colours=keep',),
+        'colours all the way': ('adaptation.colours_share=1',),
         'own statistics': ('adaptation.statistics=keep',),
         'drawn add-on': ('adaptation.add_on_start=drawn',),
         'nothing protected': ('targets.protect_from=1',),
@@ -65,7 +66,6 @@ SETS: dict[str, Mapping[str, Sequence[str]]] = {
         'rank 4': ('adaptation.rank=4',),
         'early stop': ('adaptation.early_stop=true',),
         'classes given back': ('adaptation.class_guard=give_back',),
-        'colours three quarters of the way': ('adaptation.colours_share=0.75',),
         'while warming up': ('adaptation.when=while_warming_up',),
         'on probabilities': ('adaptation.distill_on=probabilities',),
     },
