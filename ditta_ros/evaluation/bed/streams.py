@@ -1,7 +1,7 @@
 """Which streams the bed is made of: named beforehand, one half to choose on, one to report on.
 
 What was changed after the report's cells had been looked at is confirmed on worlds that no one has
-looked at yet.
+looked at yet: the colours' share on ``confirm2``, what came before it on ``confirm``.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-CHOOSE, REPORT, CONFIRM = 'choose', 'report', 'confirm'
+CHOOSE, REPORT, CONFIRM, CONFIRM_2 = 'choose', 'report', 'confirm', 'confirm2'
 WORLD, CROPS = 'world', 'crops'
 SEEDS = {CHOOSE: tuple(range(600, 608)), REPORT: tuple(range(700, 708)),
-         CONFIRM: tuple(range(900, 908))}
+         CONFIRM: tuple(range(900, 908)), CONFIRM_2: tuple(range(1000, 1008))}
 CLEAN = 'clean'
 SHIFTS = (CLEAN, 'fog:0.5', 'noise:0.5', 'low_light:0.5', 'colour_cast:0.5', 'blur:0.5',
           'patchy_light:0.5')
