@@ -77,8 +77,12 @@ class Camera:
             self._executor.spin_once(timeout_sec=0.05)
 
     def await_node(self) -> None:
+        """Wait until the node hears this camera, and this camera it.
+
+        The status was subscribed to last: where it comes, the node has found the others, too.
+        """
         self.until(
-            lambda: self.publisher.get_subscription_count() == 1 and all(
+            lambda: self.publisher.get_subscription_count() == 1 and bool(self.status) and all(
                 self.node.count_publishers(f'segmentation/{name}') == 1 for name in OUTPUTS),
             'node that listens')
 
