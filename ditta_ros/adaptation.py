@@ -41,6 +41,11 @@ class Sample:
     object_label: Tensor  # [H, W], the objects' classes; unlabelled: none
     weight: Tensor | None = None  # float32 [H, W] of the pixels' losses; None: 1 everywhere
 
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Height and width of the frame, as the network sees it."""
+        return self.iss_label.shape[0], self.iss_label.shape[1]
+
 
 @dataclass(frozen=True)
 class Losses:

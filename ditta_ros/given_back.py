@@ -91,11 +91,9 @@ class GivingBack:
     def _compare(self, t: int, without: TemporalLabeller, biased: TemporalLabeller) -> None:
         """Count where the third opinion is for the labels that the biases change, and against."""
         sample = self._samples[t]
-        size_px, third = tuple(sample.iss_label.shape), self._third[t - self._first].long()
-        old, new = (
-            labeller.label(
-                batch(self.head, sample.features), (size_px[0], size_px[1]), self._tau)[0].long()
-            for labeller in (without, biased))
+        features, third = batch(self.head, sample.features), self._third[t - self._first].long()
+        old, new = (labeller.label(features, sample.size_px, self._tau)[0].long()
+                    for labeller in (without, biased))
         for sign, right in ((1, new == third), (-1, old == third)):
             self._gained += sign * torch.bincount(
                 new[(old != new) & right], minlength=len(self._gained)).cpu()

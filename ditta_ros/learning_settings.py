@@ -141,3 +141,7 @@ class AdaptationSettings(Checked):
                 'adaptation.early_stop needs frames that are not learnt from, got '
                 f'adaptation.held_out_percent {self.held_out_percent:g} and adaptation.when '
                 f'{self.when}: set them above 0 and to after_warm_up')
+        if self.class_guard != 'none' and self.held_out_percent == 0:
+            raise SettingError(
+                f'adaptation.class_guard {self.class_guard} needs frames held out, got '
+                'adaptation.held_out_percent 0: set it above 0, or class_guard to none')

@@ -20,8 +20,7 @@ def hold_to_rank(head: Head, before: Head, rank: int) -> None:
 
     Biases and norms are vectors, and stay as they are.
     """
-    for (_, now), (_, then) in zip(
-            head.named_parameters(), before.named_parameters(), strict=True):
+    for now, then in zip(head.parameters(), before.parameters(), strict=True):
         if now.dim() > 1 and now.requires_grad:
             now.copy_(then + of_rank((now - then).flatten(1), rank).view_as(now))
 

@@ -54,7 +54,7 @@ class ThirdOpinion:
     def hear(self, sample: Sample) -> None:
         """Label the next frame."""
         self.labels.append(self._labeller.label(
-            batch(self._like, sample.features), _size_px(sample), self._tau)[0])
+            batch(self._like, sample.features), sample.size_px, self._tau)[0])
 
 
 class Trial:
@@ -115,7 +115,7 @@ class Trial:
             self._labeller = TemporalLabeller(head)
         sample = self._samples[self._next]
         self._labels.append(self._labeller.label(
-            batch(head, sample.features), _size_px(sample), self._tau)[0])
+            batch(head, sample.features), sample.size_px, self._tau)[0])
         if self._next == self._first + len(third.labels):  # not yet heard of this frame
             third.hear(sample)
         self._next += 1
@@ -179,7 +179,3 @@ class Trial:
         del self._parts[0]
         self.head = None
         self._begin()
-
-
-def _size_px(sample: Sample) -> tuple[int, int]:
-    return sample.iss_label.shape[0], sample.iss_label.shape[1]

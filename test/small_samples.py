@@ -33,3 +33,11 @@ def small_sample() -> Sample:
 def small_head() -> Head:
     torch.manual_seed(0)
     return Head(WIDTHS, DIM, CLASSES).eval()
+
+
+def varied_head() -> Head:
+    """One whose labels of ``features_of`` have all classes; else nearly all pixels are of 0."""
+    head = small_head()
+    with torch.no_grad():
+        head.classifier.bias[0] -= 0.1
+    return head

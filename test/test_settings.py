@@ -52,6 +52,8 @@ def test_every_parameter_says_what_it_means_and_has_a_default_of_its_own_type() 
     ({'adaptation.distill_on': 'labels'}, 'adaptation.distill_on must be one of logits'),
     ({'adaptation.early_stop': True, 'adaptation.held_out_percent': 0.0},
      'adaptation.early_stop needs frames that are not learnt from'),
+    ({'adaptation.class_guard': 'give_back', 'adaptation.held_out_percent': 0.0},
+     'adaptation.class_guard give_back needs frames held out'),
     ({'adaptation.early_stop': True, 'adaptation.when': 'while_warming_up'},
      'adaptation.when while_warming_up'),
     ({'warm_up.unit': 'percent'}, 'warm_up.stream_length_frames'),
